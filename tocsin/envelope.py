@@ -1,0 +1,96 @@
+"""CloudEvents 1.0 in Kafka's binary mode: the attributes are headers, the body is bare JSON.
+
+Source: CloudEvents Kafka protocol binding 1.0.2, section 3.2.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from tocsin import lifecycle, topics
+from tocsin.clock import rfc3339
+from tocsin.record import Headers, Record
+
+_SPEC_VERSION = b"1.0"
+_JSON = b"application/json"
+_SOURCE = "/tocsin"
+
+
+class BrokenEnvelope(ValueError):
+    """The headers are not those of a CloudEvent that we read. The message names the attribute, never its value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """The attributes of a CloudEvent."""
+
+    id: str
+    type: str
+    time: datetime
+    schema: str
+    source: str = _SOURCE
+    traceparent: str | None = None
+
+
+def write(envelope: Envelope) -> Headers:
+    """Return the envelope as headers."""
+    headers = (
+        ("ce_specversion", _SPEC_VERSION),
+        ("ce_id", envelope.id.encode()),
+        ("ce_type", envelope.type.encode()),
+        ("ce_source", envelope.source.encode()),
+        ("ce_time", rfc3339(envelope.time).encode()),
+        ("ce_dataschema", envelope.schema.encode()),
+        ("content-type", _JSON),
+    )
+    return (*headers, ("traceparent", envelope.traceparent.encode())) if envelope.traceparent else headers
+
+
+def read(headers: Headers) -> Envelope:
+    """Return the envelope in the headers. Raises BrokenEnvelope where an attribute is missing or malformed."""
+    found = dict(headers)
+    if found.get("ce_specversion") != _SPEC_VERSION:
+        raise BrokenEnvelope("attribute specversion is not 1.0")
+    time = _text(found, "ce_time")
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        raise BrokenEnvelope("attribute time is not RFC 3339") from None
+    if moment.tzinfo is None:
+        raise BrokenEnvelope("attribute time has no offset")
+    return Envelope(
+        id=_text(found, "ce_id"),
+        type=_text(found, "ce_type"),
+        source=_text(found, "ce_source"),
+        time=moment.astimezone(UTC),
+        schema=_text(found, "ce_dataschema"),
+        traceparent=_text(found, "traceparent") if "traceparent" in found else None,
+    )
+
+
+def _text(found: Mapping[str, bytes], name: str) -> str:
+    value = found.get(name)
+    if not value:
+        raise BrokenEnvelope(f"attribute {name.removeprefix('ce_')} is missing")
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise BrokenEnvelope(f"attribute {name.removeprefix('ce_')} is not UTF-8") from None
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(lifecycle.AuditEvent)
+
+
+def audit_record(event: lifecycle.AuditEvent) -> Record:
+    """Return an audit event as a record of `notifications.audit`, keyed by its notification."""
+    envelope = Envelope(id=event.id, type=event.type, time=event.time, schema=lifecycle.SCHEMA)
+    key = event.notification_id or event.id
+    return Record(topic=topics.AUDIT, key=key.encode(), value=_encoder.encode(event), headers=write(envelope))
+
+
+def audit_event(body: bytes) -> lifecycle.AuditEvent:
+    """Return the event in a record of `notifications.audit`. Raises msgspec.MsgspecError if there is none."""
+    return _decoder.decode(body)

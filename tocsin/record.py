@@ -1,0 +1,71 @@
+"""What travels through an event log: raw bytes under a key, with text headers, at an offset of a partition."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Partition(NamedTuple):
+    """One partition of a topic. Order is kept within it, and only there."""
+
+    topic: str
+    index: int
+
+
+class Source(NamedTuple):
+    """Where a record lies: one place in the log, which no other record ever has."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A record to write. Its partition follows from the key (murmur2, as Kafka's default partitioner)."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A record read from the log. `timestamp` is when the log took it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    headers: Headers
+    timestamp: datetime
+
+    @property
+    def source(self) -> Source:
+        """The record's place in the log."""
+        return Source(self.topic, self.partition, self.offset)
+
+    @property
+    def size(self) -> int:
+        """Bytes that the record weighs in memory budgets: its value, its key and its headers."""
+        return len(self.value) + len(self.key or b"") + sum(len(n) + len(v) for n, v in self.headers)
+
+
+def header(headers: Headers, name: str) -> bytes | None:
+    """Return the last value of a header, or None."""
+    for found, value in reversed(headers):
+        if found == name:
+            return value
+    return None
+
+
+def replaced(headers: Headers, updates: Mapping[str, bytes | None], *, drop: Iterable[str] = ()) -> Headers:
+    """Return the headers with each of `updates` set once (None removes it): replaced, never appended."""
+    gone = {*updates, *drop}
+    kept = tuple(pair for pair in headers if pair[0] not in gone)
+    return kept + tuple((name, value) for name, value in updates.items() if value is not None)

@@ -1,0 +1,96 @@
+"""Outcome → what happens next. Pure: the clock's time and the jitter's random number are arguments.
+
+Attempt n is followed by tier min(n, last). A `Retry-After` can only lengthen the wait. `expires_at` always wins: a
+retry that would come after it is no retry.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tocsin import outcome as outcomes
+from tocsin import tiers
+from tocsin.deadletter import Reason
+from tocsin.delivery import Semantics
+from tocsin.hops import Hop
+from tocsin.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often and how long. `jitter` is the largest fraction of a tier's delay that is added at random."""
+
+    max_attempts: int = 8
+    jitter: float = 0.05
+    max_retry_after: timedelta = timedelta(hours=24)
+    max_unconfirmed: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The life ended well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """Another attempt, not before `not_before`."""
+
+    not_before: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expired:
+    """The next attempt would come too late."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dead:
+    """No further attempt: a dead letter."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAttempt:
+    """Our settings were at fault: the call does not count, and the delivery waits for them to be mended."""
+
+    not_before: datetime
+
+
+Decision = Done | Again | Expired | Dead | NoAttempt
+
+# How long a delivery waits before it looks again at a route that is misconfigured.
+_MISCONFIGURED_WAIT = timedelta(seconds=30)
+
+
+def decide(
+    outcome: Outcome, *, hop: Hop, semantics: Semantics, now: datetime, policy: RetryPolicy, random: float
+) -> Decision:
+    """Return what follows from the outcome of attempt `hop.attempt` + 1. `random` is in [0, 1)."""
+    match outcome:
+        case outcomes.Delivered():
+            return Done()
+        case outcomes.Rejected():
+            return Dead(reason=Reason.REJECTED)
+        case outcomes.Misconfigured():
+            due = now + _MISCONFIGURED_WAIT
+            return NoAttempt(not_before=due) if due < hop.expires_at else Expired()
+        case outcomes.Unconfirmed():
+            if semantics == "at_most_once" or hop.unconfirmed + 1 >= policy.max_unconfirmed:
+                return Dead(reason=Reason.OUTCOME_UNKNOWN)
+            return _again(hop, None, now=now, policy=policy, random=random)
+        case outcomes.Deferred() | outcomes.Throttled():
+            return _again(hop, outcome.retry_after, now=now, policy=policy, random=random)
+
+
+def _again(
+    hop: Hop, retry_after: timedelta | None, *, now: datetime, policy: RetryPolicy, random: float
+) -> Again | Expired | Dead:
+    attempt = hop.attempt + 1
+    if attempt >= policy.max_attempts:
+        return Dead(reason=Reason.EXHAUSTED)
+    if retry_after is not None and retry_after > policy.max_retry_after:
+        return Dead(reason=Reason.RETRY_AFTER_TOO_LONG)
+    delay = tiers.of_attempt(attempt).delay
+    wait = max(delay + delay * (policy.jitter * random), retry_after or timedelta())
+    due = now + wait
+    return Again(not_before=due) if due < hop.expires_at else Expired()
