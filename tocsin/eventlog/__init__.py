@@ -1,0 +1,1 @@
+"""The event log: topics of partitioned, durable records, read by groups. A port, and its adapters."""

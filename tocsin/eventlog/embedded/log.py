@@ -1,0 +1,280 @@
+"""The embedded event log: the port over one SQLite file, one writer, groups within the process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from loguru import logger
+
+from tocsin.clock import Clock
+from tocsin.errors import LogError, LogFull, LogUnavailable, TopicMismatch
+from tocsin.eventlog.embedded import lock, tables
+from tocsin.eventlog.embedded.groups import Groups
+from tocsin.eventlog.embedded.reader import Reader, Want
+from tocsin.eventlog.embedded.retention import Retention, used_bytes
+from tocsin.eventlog.embedded.subscription import EmbeddedSubscription
+from tocsin.eventlog.embedded.transaction import Transaction
+from tocsin.eventlog.embedded.writer import Committed, Operation, T, Writer
+from tocsin.eventlog.port import Health, Offsets, OnAssigned, OnRevoked
+from tocsin.observe.metrics import Metrics
+from tocsin.record import Partition, Received, Record
+from tocsin.topics import TopicSpec
+
+_FILE = "log.db"
+_HOUSEKEEPING = timedelta(seconds=1)
+_SWEEP_EVERY = 30  # housekeeping rounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedConfig:
+    """How the embedded log is laid out and bounded. `queue_limit` is in operations that wait for the writer."""
+
+    directory: Path
+    partitions: int
+    retention: Retention
+    queue_limit: int
+
+
+class EmbeddedLog:
+    """Fulfils `eventlog.port.EventLog`."""
+
+    def __init__(self, config: EmbeddedConfig, *, clock: Clock, metrics: Metrics) -> None:
+        path = str(config.directory / _FILE)
+        self._config = config
+        self._clock = clock
+        self._metrics = metrics
+        self._writer = Writer(path, clock=clock, on_commit=self._on_commit)
+        self._reader = Reader(path)
+        self._groups = Groups(partitions=lambda: self._writer.layout.ids, positions=self._positions)
+        self._subscriptions: set[EmbeddedSubscription] = set()
+        self._tails: dict[Partition, int] = {}
+        self._committed: dict[tuple[str, Partition], int] = {}
+        self._failure: str | None = None
+        self._used_bytes = 0
+        metrics.log_writable.set(1)
+
+    def run(self, operation: Operation[T], *, early: bool = False) -> asyncio.Future[T]:
+        """Run an operation in the writer's transaction. See `Writer.run`."""
+        return self._writer.run(operation, early=early)
+
+    def run_intake(self, operation: Operation[T]) -> asyncio.Future[T]:
+        """The same for new work. Raises LogFull where the log takes none."""
+        health = self.health()
+        if not health.accepting:
+            raise LogFull(health.detail)
+        return self._writer.run(operation)
+
+    def health(self) -> Health:
+        """See the port."""
+        if self._failure is not None:
+            detail = f"the event log cannot be written: {self._failure}"
+            return Health(writable=False, accepting=False, detail=detail)
+        if self._used_bytes >= self._config.retention.max_bytes:
+            detail = f"the event log has reached its size cap of {self._config.retention.max_bytes} bytes"
+            return Health(writable=True, accepting=False, detail=detail)
+        if self._writer.queued >= self._config.queue_limit:
+            detail = f"{self._writer.queued} writes are waiting for the event log"
+            return Health(writable=True, accepting=False, detail=detail)
+        return Health(writable=True, accepting=True)
+
+    async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
+        """Create what is missing. Raises TopicMismatch where a topic has another number of partitions."""
+        await self._writer.run(lambda transaction: self._ensure(transaction, specs))
+        self._tails.update(self._writer.layout.tails)
+
+    @asynccontextmanager
+    async def publisher(self) -> AsyncIterator["EmbeddedPublisher"]:
+        """See the port."""
+        yield EmbeddedPublisher(self)
+
+    @asynccontextmanager
+    async def subscribe(
+        self, topics: Sequence[str], *, group: str, on_assigned: OnAssigned, on_revoked: OnRevoked
+    ) -> AsyncIterator[EmbeddedSubscription]:
+        """See the port."""
+        missing = [topic for topic in topics if topic not in self._writer.layout.counts]
+        if missing:
+            raise TopicMismatch(f"topics do not exist: {', '.join(missing)}")
+        subscription = EmbeddedSubscription(
+            self, topics, group=group, on_assigned=on_assigned, on_revoked=on_revoked
+        )
+        await self._groups.join(group, subscription)
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+            await self._groups.leave(group, subscription)
+
+    async def group_lag(self, group: str) -> Mapping[Partition, int]:
+        """See the port."""
+        known = ((name, partition) for name, partition in self._committed if name == group)
+        return {p: max(0, self.tail(p) - self.committed(group, p)) for _, p in known}
+
+    # What a subscription needs (`subscription.Shelf`).
+
+    def tail(self, partition: Partition) -> int:
+        """Return the next offset to be written, as far as it is durable."""
+        return self._tails.get(partition, 0)
+
+    def want(self, partition: Partition, start: int, limit: int) -> Want:
+        """Return the stretch from `start` to the tail."""
+        return Want(partition, self._writer.layout.ids[partition], start, self.tail(partition), limit)
+
+    async def read(self, wants: Sequence[Want]) -> list[Received]:
+        """Read records."""
+        return await self._reader.read(wants)
+
+    def commit(self, group: str, next_offsets: Offsets) -> Awaitable[None]:
+        """Queue a commit: offsets only move forward."""
+        ids = self._writer.layout.ids
+        rows = [(group, ids[partition], offset) for partition, offset in next_offsets.items()]
+        for partition, offset in next_offsets.items():
+            known = (group, partition)
+            self._committed[known] = max(self._committed.get(known, 0), offset)
+        return self._writer.run(lambda transaction: _store_commits(transaction, rows))
+
+    def committed(self, group: str, partition: Partition) -> int:
+        """Return the group's committed offset."""
+        return self._committed.get((group, partition), 0)
+
+    async def _positions(self, group: str, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """Return where the group reads on, and register it for retention."""
+        ids = {partition: self._writer.layout.ids[partition] for partition in partitions}
+        found = await self._writer.run(lambda transaction: _register(transaction, group, ids))
+        self._committed.update({(group, partition): offset for partition, offset in found.items()})
+        return found
+
+    def _ensure(self, transaction: Transaction, specs: Sequence[TopicSpec]) -> None:
+        layout, connection = transaction.layout, transaction.connection
+        for spec in specs:
+            have = layout.counts.get(spec.name, 0)
+            if have not in (0, self._config.partitions):
+                raise TopicMismatch(
+                    f"topic {spec.name} has {have} partitions, not {self._config.partitions}: "
+                    f"set eventlog.partitions back to {have}, or start with an empty data_dir"
+                )
+            for number in range(have, self._config.partitions):
+                connection.execute(
+                    "INSERT INTO partitions (topic, number, kind) VALUES (?, ?, ?)", (spec.name, number, spec.kind)
+                )
+                layout.add(Partition(spec.name, number), connection.last_insert_rowid(), 0)
+
+    async def _open(self) -> None:
+        self._writer.start()
+        await self._writer.run(_load_layout)
+        self._tails.update(self._writer.layout.tails)
+        await self._house_keep(sweep=True)
+
+    async def _close(self) -> None:
+        await self._writer.close()
+        self._reader.close()
+
+    def _on_commit(self, committed: Committed) -> None:
+        self._metrics.log_writes.inc()
+        self._metrics.log_batch_records.observe(committed.records)
+        self._metrics.log_commit_seconds.observe(committed.seconds)
+        if committed.error != self._failure and (committed.error is not None or committed.changed):
+            self._failure = committed.error
+            self._metrics.log_writable.set(committed.error is None)
+            if committed.error is not None:
+                logger.error("log_unwritable", error=committed.error)
+            else:
+                logger.info("log_writable_again")
+        if committed.tails:
+            self._tails.update(committed.tails)
+            grown = {partition.topic for partition in committed.tails}
+            for subscription in self._subscriptions:
+                if not grown.isdisjoint(subscription.topics):
+                    subscription.wake()
+
+    async def _keep_house(self) -> None:
+        """Look after room and health for as long as the log is open."""
+        rounds = 0
+        while True:
+            await self._clock.sleep(_HOUSEKEEPING)
+            rounds += 1
+            try:
+                await self._house_keep(sweep=rounds % _SWEEP_EVERY == 0)
+            except LogError as error:
+                logger.warning("log_housekeeping_failed", error=str(error))
+
+    async def _house_keep(self, *, sweep: bool) -> None:
+        if self._failure is not None:
+            await self._writer.run(_probe)
+        self._used_bytes = await self._writer.run(lambda transaction: used_bytes(transaction.connection))
+        self._metrics.log_bytes.set(self._used_bytes)
+        full = self._used_bytes >= self._config.retention.max_bytes
+        if sweep or full:
+            while await self._writer.run(self._config.retention.sweep):
+                pass
+
+
+class EmbeddedPublisher:
+    """Fulfils `eventlog.port.Publisher`."""
+
+    def __init__(self, log: EmbeddedLog) -> None:
+        self._log = log
+
+    async def write(self, records: Sequence[Record]) -> None:
+        """See the port."""
+        await self._log.run(lambda transaction: transaction.append(records))
+
+
+@asynccontextmanager
+async def open_log(config: EmbeddedConfig, *, clock: Clock, metrics: Metrics) -> AsyncIterator[EmbeddedLog]:
+    """Open the log in its directory. Raises LogLocked, LogUnavailable."""
+    try:
+        config.directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LogUnavailable(f"cannot make the data directory {config.directory}: {error.strerror}") from error
+    with lock.held(config.directory):
+        log = EmbeddedLog(config, clock=clock, metrics=metrics)
+        await log._open()  # noqa: SLF001 - the way in and out of the log is this function
+        house = asyncio.create_task(log._keep_house(), name="tocsin-log-house")  # noqa: SLF001
+        try:
+            yield log
+        finally:
+            house.cancel()
+            await asyncio.gather(house, return_exceptions=True)
+            await log._close()  # noqa: SLF001
+
+
+def _load_layout(transaction: Transaction) -> None:
+    connection = transaction.connection
+    for row in connection.execute("SELECT id, topic, number, start_offset FROM partitions").fetchall():
+        first, end = tables.row_id(row[0], 0), tables.row_id(row[0] + 1, 0)
+        last = connection.execute("SELECT max(id) FROM records WHERE id >= ? AND id < ?", (first, end)).get
+        tail = row[3] if last is None else tables.offset_of(last) + 1
+        transaction.layout.add(Partition(row[1], row[2]), row[0], tail)
+
+
+def _register(transaction: Transaction, group: str, ids: Mapping[Partition, int]) -> dict[Partition, int]:
+    connection = transaction.connection
+    positions = {}
+    for partition, partition_id in ids.items():
+        connection.execute(
+            "INSERT INTO commits SELECT ?, id, start_offset FROM partitions WHERE id = ? ON CONFLICT DO NOTHING",
+            (group, partition_id),
+        )
+        position = connection.execute(
+            "SELECT next_offset FROM commits WHERE consumer_group = ? AND partition_id = ?", (group, partition_id)
+        ).get
+        positions[partition] = position
+    return positions
+
+
+def _store_commits(transaction: Transaction, rows: Sequence[tuple[str, int, int]]) -> None:
+    transaction.connection.executemany(
+        "INSERT INTO commits VALUES (?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)",
+        rows,
+    )
+
+
+def _probe(transaction: Transaction) -> None:
+    """Write something, to learn whether writing works again."""
+    transaction.connection.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (transaction.now_ms,))

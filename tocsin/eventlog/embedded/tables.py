@@ -1,0 +1,81 @@
+"""The log's tables, and how a record is laid out in them.
+
+A record's row id is its partition's number and its offset in one integer, so that appending, scanning and deleting a
+partition are ranges of one B-tree.
+"""
+
+import apsw
+import msgspec
+
+from tocsin.clock import from_ms
+from tocsin.record import Headers, Partition, Received
+
+OFFSET_BITS = 40
+_MAX_OFFSET = (1 << OFFSET_BITS) - 1
+
+DDL = """
+CREATE TABLE IF NOT EXISTS partitions (
+    id INTEGER PRIMARY KEY, topic TEXT NOT NULL, number INTEGER NOT NULL,
+    kind TEXT NOT NULL, start_offset INTEGER NOT NULL DEFAULT 0, UNIQUE (topic, number)
+);
+CREATE TABLE IF NOT EXISTS records (
+    id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, key BLOB, headers BLOB NOT NULL, value BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS commits (
+    consumer_group TEXT NOT NULL, partition_id INTEGER NOT NULL, next_offset INTEGER NOT NULL,
+    PRIMARY KEY (consumer_group, partition_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL);
+"""
+
+_packer = msgspec.msgpack.Encoder()
+_unpacker = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...])
+
+
+def row_id(partition_id: int, offset: int) -> int:
+    """Return the row id of an offset of a partition."""
+    return partition_id << OFFSET_BITS | offset
+
+
+def offset_of(row: int) -> int:
+    """Return the offset in a row id."""
+    return row & _MAX_OFFSET
+
+
+def pack(headers: Headers) -> bytes:
+    """Return headers as one blob."""
+    return _packer.encode(headers)
+
+
+def received(partition: Partition, row: tuple[int, int, bytes | None, bytes, bytes]) -> Received:
+    """Return a row of `records` (id, time_ms, key, headers, value) as a received record."""
+    return Received(
+        topic=partition.topic,
+        partition=partition.index,
+        offset=offset_of(row[0]),
+        key=row[2],
+        value=row[4],
+        headers=_unpacker.decode(row[3]),
+        timestamp=from_ms(row[1]),
+    )
+
+
+def open_writing(path: str) -> apsw.Connection:
+    """Open the one connection that writes and checkpoints: WAL, and every commit synced."""
+    connection = apsw.Connection(path)
+    connection.set_busy_timeout(5_000)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")
+    connection.execute("PRAGMA journal_size_limit = 67108864")
+    connection.execute("PRAGMA cache_size = -32768")
+    connection.execute(DDL)
+    return connection
+
+
+def open_reading(path: str) -> apsw.Connection:
+    """Open a connection that only reads."""
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    connection.set_busy_timeout(5_000)
+    connection.execute("PRAGMA cache_size = -8192")
+    return connection

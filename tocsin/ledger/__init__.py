@@ -1,0 +1,1 @@
+"""What has been sent, and what must be durable together with it."""

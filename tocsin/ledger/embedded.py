@@ -1,0 +1,240 @@
+"""The ledger in the embedded log's own file: a claim, a settlement and the records they go with are one transaction.
+
+`attempts` has a row for each claimed attempt, and one with attempt 0 for a life that has ended: whoever writes that
+row first decides the terminal state. A claim that is found at start has expired, since its process is gone.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from tocsin import ids
+from tocsin.clock import Clock, from_ms, to_ms
+from tocsin.errors import TocsinError
+from tocsin.eventlog.embedded.log import EmbeddedLog
+from tocsin.eventlog.embedded.transaction import Transaction
+from tocsin.ledger.port import (
+    Accepted,
+    AttemptKey,
+    ClaimAnswer,
+    Conflicting,
+    Forked,
+    Granted,
+    Repeated,
+    Settled,
+    Settlement,
+    Submission,
+    SubmitAnswer,
+    SubmitClaim,
+)
+from tocsin.lifecycle import State
+from tocsin.record import Source
+
+DDL = """
+CREATE TABLE IF NOT EXISTS attempts (
+    delivery TEXT NOT NULL, life INTEGER NOT NULL, attempt INTEGER NOT NULL, source TEXT NOT NULL,
+    takeovers INTEGER NOT NULL, settled INTEGER NOT NULL, state TEXT, at_ms INTEGER NOT NULL,
+    PRIMARY KEY (delivery, life, attempt)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS submits (
+    tenant TEXT NOT NULL, idempotency_key TEXT NOT NULL, fingerprint BLOB NOT NULL, answer BLOB NOT NULL,
+    expires_ms INTEGER NOT NULL, PRIMARY KEY (tenant, idempotency_key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS submits_by_expiry ON submits (expires_ms);
+"""
+
+_ROWS = 1000
+_END = 0
+
+
+class EmbeddedLedger:
+    """Fulfils `ledger.port.Ledger` over an embedded log."""
+
+    def __init__(self, log: EmbeddedLog, *, clock: Clock, lease: timedelta) -> None:
+        self._log = log
+        self._clock = clock
+        self._lease = lease
+        # The claims of this process that run. The same source, come back after a rebalance, waits here until its
+        # earlier attempt ends; any other source is a fork, whatever becomes of the one that runs.
+        self._running: dict[AttemptKey, _Running] = {}
+
+    async def open(self) -> None:
+        """Make the tables. Raises LogUnavailable."""
+        await self._log.run(lambda transaction: transaction.connection.execute(DDL) and None)
+
+    async def submit(self, submissions: Sequence[Submission]) -> Sequence[SubmitAnswer]:
+        """See the port."""
+        return await self._log.run_intake(lambda transaction: [_submit(transaction, each) for each in submissions])
+
+    async def claim(self, key: AttemptKey, source: Source, *, durable: bool) -> ClaimAnswer:
+        """See the port."""
+        while (running := self._running.get(key)) is not None:
+            if running.source != source:
+                return Forked()
+            if not await self._ended(running.ended) and self._running.get(key) is running:
+                del self._running[key]
+        self._running[key] = _Running(source, asyncio.Event())
+        try:
+            answer = await self._log.run(
+                lambda transaction: _claim(transaction, key, _text(source)), early=not durable
+            )
+        except BaseException:
+            self._end(key)
+            raise
+        if not isinstance(answer, Granted):
+            self._end(key)
+        return answer
+
+    async def release(self, key: AttemptKey, source: Source) -> None:
+        """See the port."""
+        await self._log.run(lambda transaction: _release(transaction, key, _text(source)))
+        self._end(key)
+
+    async def settle(self, settlement: Settlement) -> bool:
+        """See the port."""
+        try:
+            await self._log.run(lambda transaction: _settle(transaction, settlement))
+        except _LostError:
+            return False
+        finally:
+            if settlement.key is not None:
+                self._end(settlement.key)
+        return True
+
+    async def forget(self, *, older_than: timedelta) -> int:
+        """Delete up to 1,000 rows each of claims past their time and lives that ended long ago; return how many."""
+        now = self._clock.now()
+        before = to_ms(now - older_than)
+        return await self._log.run(lambda transaction: _forget(transaction, to_ms(now), before))
+
+    async def _ended(self, running: asyncio.Event) -> bool:
+        """Wait until a running attempt ends, at most as long as its lease; return whether it did."""
+        waiting = asyncio.ensure_future(running.wait())
+        lease = asyncio.ensure_future(self._clock.sleep(self._lease))
+        try:
+            await asyncio.wait({waiting, lease}, return_when=asyncio.FIRST_COMPLETED)
+            return running.is_set()
+        finally:
+            waiting.cancel()
+            lease.cancel()
+            await asyncio.gather(waiting, lease, return_exceptions=True)
+
+    def _end(self, key: AttemptKey) -> None:
+        running = self._running.pop(key, None)
+        if running is not None:
+            running.ended.set()
+
+
+class _Running(NamedTuple):
+    source: Source
+    ended: asyncio.Event
+
+
+class _LostError(TocsinError):
+    """The settlement has no effect: its life or its attempt was settled before. Rolls its savepoint back."""
+
+
+def _text(source: Source) -> str:
+    return f"{source.topic}/{source.partition}/{source.offset}"
+
+
+def _submit(transaction: Transaction, submission: Submission) -> SubmitAnswer:
+    claim = submission.claim
+    if claim is not None:
+        earlier = _claimed(transaction, claim)
+        if earlier is not None:
+            return earlier
+        transaction.connection.execute(
+            "INSERT OR REPLACE INTO submits VALUES (?, ?, ?, ?, ?)",
+            (claim.tenant, claim.key, claim.fingerprint, submission.answer, to_ms(claim.expires_at)),
+        )
+    transaction.append(submission.records)
+    return Accepted()
+
+
+def _claimed(transaction: Transaction, claim: SubmitClaim) -> Repeated | Conflicting | None:
+    row = transaction.connection.execute(
+        "SELECT fingerprint, answer, expires_ms FROM submits WHERE tenant = ? AND idempotency_key = ?",
+        (claim.tenant, claim.key),
+    ).fetchone()
+    if row is None or row[2] <= transaction.now_ms:
+        return None
+    return Repeated(answer=row[1]) if row[0] == claim.fingerprint else Conflicting()
+
+
+def _claim(transaction: Transaction, key: AttemptKey, source: str) -> ClaimAnswer:
+    rows = transaction.connection.execute(
+        "SELECT attempt, source, takeovers, settled FROM attempts WHERE delivery = ? AND life = ? AND attempt IN (0, ?)",
+        key,
+    ).fetchall()
+    takeovers = 0
+    for attempt, owner, taken, settled in rows:
+        if owner != source:
+            return Forked()
+        if attempt == _END or settled:
+            return Settled()
+        takeovers = taken + 1
+    transaction.connection.execute(
+        "INSERT INTO attempts VALUES (?, ?, ?, ?, 0, 0, NULL, ?) ON CONFLICT DO UPDATE SET takeovers = takeovers + 1",
+        (*key, source, transaction.now_ms),
+    )
+    return Granted(takeovers=takeovers)
+
+
+def _release(transaction: Transaction, key: AttemptKey, source: str) -> None:
+    transaction.connection.execute(
+        "DELETE FROM attempts WHERE delivery = ? AND life = ? AND attempt = ? AND source = ? AND settled = 0",
+        (*key, source),
+    )
+
+
+def _settle(transaction: Transaction, settlement: Settlement) -> None:
+    source = _text(settlement.source)
+    if settlement.life is not None and not _end_life(transaction, settlement.life, settlement.terminal, source):
+        raise _LostError
+    if settlement.key is not None and not _confirm(transaction, settlement.key, source):
+        raise _LostError
+    transaction.append(settlement.records)
+
+
+def _end_life(transaction: Transaction, life: tuple[str, int], state: State | None, source: str) -> bool:
+    """Write the row that ends the life, if it is to end; return False if it had ended before."""
+    connection = transaction.connection
+    if state is None:
+        ended = "SELECT 1 FROM attempts WHERE delivery = ? AND life = ? AND attempt = 0"
+        return connection.execute(ended, life).fetchone() is None
+    connection.execute(
+        "INSERT INTO attempts VALUES (?, ?, 0, ?, 0, 1, ?, ?) ON CONFLICT DO NOTHING",
+        (*life, source, state, transaction.now_ms),
+    )
+    return connection.changes() == 1
+
+
+def _confirm(transaction: Transaction, key: AttemptKey, source: str) -> bool:
+    """Mark the attempt as settled; return False if it was settled before, or belongs to another source."""
+    connection = transaction.connection
+    connection.execute(
+        "INSERT INTO attempts VALUES (?, ?, ?, ?, 0, 1, NULL, ?) "
+        "ON CONFLICT DO UPDATE SET settled = 1 WHERE settled = 0 AND source = excluded.source",
+        (*key, source, transaction.now_ms),
+    )
+    return connection.changes() == 1
+
+
+def _forget(transaction: Transaction, now_ms: int, before_ms: int) -> int:
+    connection = transaction.connection
+    connection.execute(
+        "DELETE FROM submits WHERE (tenant, idempotency_key) IN "
+        "(SELECT tenant, idempotency_key FROM submits WHERE expires_ms <= ? LIMIT ?)",
+        (now_ms, _ROWS),
+    )
+    gone: int = connection.changes()
+    # Delivery ids begin with their time: the old ones are a range of the primary key, no index on the time is needed.
+    end = ids.lowest(ids.DELIVERY, from_ms(before_ms))
+    connection.execute(
+        "DELETE FROM attempts WHERE (delivery, life, attempt) IN "
+        "(SELECT delivery, life, attempt FROM attempts WHERE delivery < ? AND at_ms < ? LIMIT ?)",
+        (end, before_ms, _ROWS),
+    )
+    return gone + int(connection.changes())

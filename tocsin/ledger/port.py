@@ -1,0 +1,128 @@
+"""The ledger: claims of submits and of attempts, and the writes in which they are durable together with records.
+
+One attempt of one life is claimed by one record of the log, its *source*, just before the bytes leave; its settlement
+is stored with everything it writes. So a record that is read again after a crash finds what became of it, and a second
+record with the same attempt (a fork) finds that it has no business.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from tocsin.lifecycle import State
+from tocsin.record import Record, Source
+
+
+class AttemptKey(NamedTuple):
+    """One attempt (1, 2, …) of one life of a delivery."""
+
+    delivery_id: str
+    life: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """The attempt is yours. `takeovers`: how many claims of it were abandoned before (a crash each)."""
+
+    takeovers: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The attempt, or its whole life, was settled before by this very source: there is nothing left to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forked:
+    """Another record owns this attempt or ended this life. The asking record is dropped without effect."""
+
+
+ClaimAnswer = Granted | Settled | Forked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What became of a record, to be made durable in one write.
+
+    `records` are the next record (retry, parked again, dead letter), if any, and the audit events. `key` is the
+    attempt that it settles, None where none was claimed (parked again, expired, undecodable). `terminal` ends the
+    life (`delivery_id`, `life`): only the first such settlement has any effect.
+    """
+
+    source: Source
+    records: tuple[Record, ...]
+    key: AttemptKey | None = None
+    life: tuple[str, int] | None = None
+    terminal: State | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitClaim:
+    """An idempotency key as its tenant gave it; `fingerprint` is a hash of the canonical body."""
+
+    tenant: str
+    key: str
+    fingerprint: bytes
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What one accepted notification writes: its records, under its claim if it has one. `answer` is kept with it."""
+
+    records: tuple[Record, ...]
+    answer: bytes
+    claim: SubmitClaim | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Durable, and new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """The key was used before with the same body: this was the answer. Nothing was written."""
+
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflicting:
+    """The key was used before with another body. Nothing was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InProgress:
+    """The key is claimed and its first submit has not finished in time. Nothing was written."""
+
+
+SubmitAnswer = Accepted | Repeated | Conflicting | InProgress
+
+
+class Ledger(Protocol):
+    """Claims and settlements over one event log."""
+
+    async def submit(self, submissions: Sequence[Submission]) -> Sequence[SubmitAnswer]:
+        """Make the submissions durable, each whole or not at all, and say what became of each, in order.
+
+        Raises LogFull when intake is closed by the size cap, LogUnavailable when nothing can be made durable.
+        """
+
+    async def claim(self, key: AttemptKey, source: Source, *, durable: bool) -> ClaimAnswer:
+        """Claim an attempt for a source. With `durable`, the claim is on disk before the answer.
+
+        A claim by the same source that was never settled is taken over (its lease has to have run out, which the
+        adapter waits for). Raises LogUnavailable.
+        """
+
+    async def release(self, key: AttemptKey, source: Source) -> None:
+        """Give a claim back: no bytes left, so it was no attempt. Raises LogUnavailable."""
+
+    async def settle(self, settlement: Settlement) -> bool:
+        """Make a settlement durable. Returns False, with nothing written, if its life had already ended.
+
+        Raises LogUnavailable; the settlement may then be given again.
+        """
