@@ -1,0 +1,111 @@
+"""Who may have an attempt in flight: the lanes of one channel share its permits.
+
+`high` has some to itself. Bulk and retried traffic have a small share that nobody takes from them, and retried traffic
+no more than 30 % while fresh traffic waits. Within these rules the more urgent lane goes first.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from tocsin.delivery import Lane
+
+_HIGH_RESERVE = 0.125
+_MINIMUM_SHARE = 0.1
+_RETRY_CEILING = 0.3
+_URGENCY = {Lane.HIGH: 0, Lane.NORMAL: 1, Lane.BULK: 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A kind of traffic: a lane, fresh or retried."""
+
+    lane: Lane
+    retrying: bool
+
+    @property
+    def urgency(self) -> tuple[int, bool]:
+        """Smaller goes first."""
+        return _URGENCY[self.lane], self.retrying
+
+
+class Waiting(Protocol):
+    """Traffic that asks for permits."""
+
+    @property
+    def stream(self) -> Stream:
+        """What it is."""
+
+    @property
+    def pending(self) -> int:
+        """How many records could start now if there were permits."""
+
+
+class Permits:
+    """The permits of one channel. Belongs to one loop; nothing here waits, those who want are called back."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._reserve = max(1, int(total * _HIGH_RESERVE)) if total > 1 else 0
+        self._minimum = max(1, int(total * _MINIMUM_SHARE))
+        self._ceiling = max(1, int(total * _RETRY_CEILING))
+        self._held: dict[Stream, int] = {}
+        self._wanting: list[tuple[Waiting, Callable[[], None]]] = []
+
+    @property
+    def in_flight(self) -> int:
+        """How many permits are out."""
+        return sum(self._held.values())
+
+    def register(self, waiting: Waiting, start: Callable[[], None]) -> None:
+        """Call `start` whenever a permit comes back and this traffic may be next."""
+        self._wanting.append((waiting, start))
+        self._wanting.sort(key=lambda entry: entry[0].stream.urgency)
+
+    def unregister(self, waiting: Waiting) -> None:
+        """Forget the traffic."""
+        self._wanting = [entry for entry in self._wanting if entry[0] is not waiting]
+
+    def take(self, stream: Stream) -> bool:
+        """Take a permit if this traffic may have one now."""
+        if not self._may(stream):
+            return False
+        self._held[stream] = self._held.get(stream, 0) + 1
+        return True
+
+    def give(self, stream: Stream) -> None:
+        """Give a permit back, and let those who wait have it: first who is below its share, then by urgency."""
+        self._held[stream] -= 1
+        wanting = [entry for entry in self._wanting if entry[0].pending]
+        starved = [entry for entry in wanting if self._starved(entry[0].stream)]
+        for _, start in (*starved, *wanting):
+            start()
+
+    def _may(self, stream: Stream) -> bool:
+        free = self._total - self.in_flight
+        if stream.lane is not Lane.HIGH:
+            high = sum(held for taken, held in self._held.items() if taken.lane is Lane.HIGH)
+            free -= max(0, self._reserve - high)
+        if free <= 0:
+            return False
+        if stream.retrying and self._retrying() >= self._ceiling and self._fresh_waits():
+            return False
+        return self._starved(stream) or free > self._owed_to_others(stream)
+
+    def _starved(self, stream: Stream) -> bool:
+        shared = stream.retrying or stream.lane is Lane.BULK
+        return shared and self._held.get(stream, 0) < self._minimum
+
+    def _owed_to_others(self, stream: Stream) -> int:
+        """Return how many permits wait for traffic that is below its share and has something to do."""
+        return sum(
+            min(waiting.pending, self._minimum - self._held.get(waiting.stream, 0))
+            for waiting, _ in self._wanting
+            if waiting.stream != stream and waiting.pending and self._starved(waiting.stream)
+        )
+
+    def _retrying(self) -> int:
+        return sum(held for stream, held in self._held.items() if stream.retrying)
+
+    def _fresh_waits(self) -> bool:
+        return any(waiting.pending for waiting, _ in self._wanting if not waiting.stream.retrying)
