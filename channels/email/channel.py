@@ -1,0 +1,41 @@
+"""Email as the gateway sees it: the value behind the entry point."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from channels.email import schema
+from channels.email.address import parse
+from channels.email.carrier import EmailCarrier
+from channels.email.render import SUBJECT
+from channels.email.settings import SECTION, EmailSettings
+from channels.provider import Carrier
+from tocsin.runtime.service import CarrierContext, Channel
+from tocsin.validation import Fault
+
+
+def _addresses(recipient: Mapping[str, Any]) -> Sequence[str] | Fault:
+    text = recipient.get("email")
+    if text is None:
+        return Fault(pointer="/recipient/email", detail="is required for the channel email")
+    found = parse(text)
+    return Fault(pointer="/recipient/email", detail=found.detail) if isinstance(found, Fault) else (found,)
+
+
+def _carrier(context: CarrierContext) -> Carrier:
+    unmapped = context.metrics.unmapped_codes
+    return EmailCarrier(
+        context.settings.section(SECTION, EmailSettings),
+        context.templates,
+        monotonic=context.clock.monotonic,
+        on_unmapped=lambda _code: unmapped("email", "smtp").inc(),
+    )
+
+
+channel: Channel[Carrier] = Channel(
+    name="email",
+    settings=EmailSettings,
+    fragments=schema.fragments,
+    template_part=SUBJECT,
+    addresses=_addresses,
+    carrier=_carrier,
+)

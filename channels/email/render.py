@@ -1,0 +1,103 @@
+"""From a delivery to a mail: the template or the content it has, then its bytes. Or why there can be none."""
+
+from dataclasses import dataclass
+
+from channels.email.address import Mailbox, parse
+from channels.email.headers import Unsendable
+from channels.email.mail import Mail
+from channels.email.mime import Skeleton
+from tocsin.delivery import Delivery
+from tocsin.outcome import Rejected
+from tocsin.templates.catalogue import Catalogue
+from tocsin.templates.template import RenderFault, Template
+from tocsin.validation import Fault
+
+SUBJECT = "email.subject.txt"
+TEXT = "email.text.txt"
+HTML = "email.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What a mail says. At least one of `text` and `html` is there."""
+
+    subject: str
+    text: str | None
+    html: str | None
+
+
+class Renderer:
+    """Renders deliveries for one sender. Deterministic: the same delivery gives the same bytes."""
+
+    def __init__(self, *, catalogue: Catalogue, sender: Mailbox, return_path: str, message_id_domain: str) -> None:
+        self._catalogue = catalogue
+        self._return_path = return_path
+        self._skeleton = Skeleton(sender=sender, message_id_domain=message_id_domain)
+
+    def render(self, delivery: Delivery) -> Mail | Rejected:
+        """Return the mail, or a rejection (scope `address` or `message`) that repeats nothing of either."""
+        address = parse(delivery.address)
+        if isinstance(address, Fault):
+            return Rejected(reason="invalid_address", scope="address", message=address.detail)
+        words = self._words(delivery)
+        if isinstance(words, Rejected):
+            return words
+        try:
+            data = self._skeleton.message(
+                key=delivery.id,
+                identity=(delivery.tenant, delivery.notification_id, address),
+                date=delivery.accepted_at,
+                to=address,
+                subject=words.subject,
+                text=words.text,
+                html=words.html,
+                files=delivery.attachments,
+            )
+        except Unsendable as refusal:
+            return Rejected(reason="unsendable_content", scope="message", message=str(refusal))
+        return Mail(
+            sender=self._return_path,
+            recipient=address,
+            data=data,
+            size=len(data),
+            needs_smtputf8=not (address.isascii() and self._return_path.isascii()),
+        )
+
+    def _words(self, delivery: Delivery) -> Words | Rejected:
+        if delivery.template is None:
+            content = delivery.content or {}
+            words = Words(subject=content.get("subject", ""), text=content.get("text"), html=content.get("html"))
+            return words if words.text is not None or words.html is not None else _nothing_to_say()
+        template = self._catalogue.get(delivery.template.name, delivery.template.version)
+        if template is None:
+            detail = f"template {delivery.template.name} has no version {delivery.template.version} here"
+            return Rejected(reason="template_missing", scope="message", message=detail)
+        return _from_template(template, delivery)
+
+
+def _from_template(template: Template, delivery: Delivery) -> Words | Rejected:
+    """Return the parts, all in the locale in which the subject exists: a mail is not half in one language."""
+    locale = template.locale_for(SUBJECT, delivery.recipient.locale)
+    if locale is None:
+        return _broken(f"template {template.name} has no {SUBJECT}")
+    rendered: dict[str, str] = {}
+    for part in (SUBJECT, TEXT, HTML):
+        if not template.has(part, locale):
+            continue
+        found = template.render(part, locale, delivery.data)
+        if isinstance(found, RenderFault):
+            return _broken(f"template {found.template}: {found.detail}")
+        rendered[part] = found
+    if TEXT not in rendered and HTML not in rendered:
+        return _nothing_to_say()
+    # A subject is one line; the file's line ends and indentation are not part of it.
+    subject = " ".join(rendered[SUBJECT].split())
+    return Words(subject=subject, text=rendered.get(TEXT), html=rendered.get(HTML))
+
+
+def _nothing_to_say() -> Rejected:
+    return Rejected(reason="no_content", scope="message", message="there is neither a text nor an HTML part")
+
+
+def _broken(detail: str) -> Rejected:
+    return Rejected(reason="template_error", scope="message", message=detail[:512])

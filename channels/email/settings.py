@@ -1,0 +1,61 @@
+"""The section `email` of the settings: one SMTP server, and who we say we are."""
+
+from typing import Literal
+
+import msgspec
+
+SECTION = "email"
+
+
+class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How mail leaves. Checked further by `smtp.SmtpProvider`, which raises SettingsError."""
+
+    # --- the server ---
+    # Host name (the name that its certificate must carry) or address.
+    host: str = "127.0.0.1"
+    # 587 for submission with STARTTLS, 465 for implicit TLS.
+    port: int = 587
+    # "starttls": TLS is demanded before anything else. "implicit": TLS from the first byte. "none": plain text, for
+    # a server on the same machine only; refused together with a username.
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    # Certificates to trust instead of the system's (PEM file).
+    ca_file: str | None = None
+    # The name we greet with (EHLO). By default this machine's full name.
+    helo_name: str | None = None
+
+    # --- authentication, over TLS only ---
+    username: str | None = None
+    password: str | None = None
+    # A file that holds the password (one trailing line end is dropped); instead of `password`.
+    password_file: str | None = None
+    # The one mechanism that is tried; trying several in turn locks accounts.
+    auth: Literal["plain", "login", "cram-md5"] = "plain"
+
+    # --- the message ---
+    # From: "Name <address>" or an address.
+    sender: str = "Tocsin <no-reply@localhost.invalid>"
+    # The envelope sender, where bounces go. By default the address of `sender`.
+    return_path: str | None = None
+    # The domain of Message-ID: one that you own. By default the domain of `sender`.
+    message_id_domain: str | None = None
+
+    # --- connections ---
+    # At most so many at a time; also how many messages are under way.
+    connections: int = 16
+    # A connection is retired after so many messages (servers cap them) …
+    messages_per_connection: int = 100
+    # … after so many seconds of life …
+    connection_age_seconds: float = 300.0
+    # … or after so many seconds without work.
+    idle_seconds: float = 30.0
+    # A connection that was idle longer than this is tried with RSET before it is used.
+    probe_after_seconds: float = 5.0
+    # After a failed connect, none is tried for this long; doubled with each failure in a row, up to the maximum.
+    backoff_seconds: float = 0.5
+    backoff_max_seconds: float = 15.0
+
+    # --- patience; each is cut by the deadline of the attempt ---
+    # For connecting, TLS and authentication, together.
+    connect_timeout_seconds: float = 20.0
+    # For the answer to each of MAIL, RCPT, DATA and RSET. The final dot gets all that is left of the attempt.
+    command_timeout_seconds: float = 30.0

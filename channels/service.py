@@ -1,0 +1,117 @@
+"""The channels service: for each channel a worker a lane, fresh and retried traffic apart."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from channels.attempt import AttemptConfig, Attempts
+from channels.pinned import PinnedTemplates
+from channels.provider import Carrier
+from channels.reading import Reader
+from channels.tally import Tally
+from tocsin import schemas, topics
+from tocsin.consume.permits import Permits, Stream
+from tocsin.consume.worker import Budget, Worker, WorkerConfig
+from tocsin.delivery import Lane
+from tocsin.retry import RetryPolicy
+from tocsin.runtime.service import CarrierContext, Channel, Context, Part, Service
+from tocsin.settings import sections
+from tocsin.web.health import Check
+
+
+def _build(context: Context) -> Part:
+    budget = Budget(context.settings.section("worker", sections.Worker).buffer_bytes)
+    carriers: list[Carrier] = []
+    workers: list[Worker] = []
+    checks = {}
+    for channel in context.channels.values():
+        carrier = channel.carrier(
+            CarrierContext(
+                settings=context.settings,
+                clock=context.clock,
+                metrics=context.metrics,
+                templates=context.templates,
+            )
+        )
+        carriers.append(carrier)
+        tally = Tally(channel.name, metrics=context.metrics)
+        workers.extend(_workers(context, channel, carrier, tally, budget))
+        checks[f"channel_{channel.name}"] = _check(tally)
+
+    async def aclose() -> None:
+        for carrier in carriers:
+            await carrier.aclose()
+
+    return Part(loops=workers, checks=checks, aclose=aclose)
+
+
+def _workers(
+    context: Context, channel: Channel[Any], carrier: Carrier, tally: Tally, budget: Budget
+) -> Iterator[Worker]:
+    settings = context.settings.section("worker", sections.Worker)
+    handler = Attempts(
+        AttemptConfig(
+            channel=channel.name,
+            policy=_policy(context.settings.section("retry", sections.Retry)),
+            deadline=timedelta(seconds=settings.attempt_seconds),
+        ),
+        reader=Reader(schemas.load("delivery")),
+        carrier=carrier,
+        ledger=context.ledger,
+        clock=context.clock,
+        random=context.random.random,
+        tally=tally,
+        fetch_template=PinnedTemplates(context.templates, context.template_versions).fetch,
+    )
+    permits = Permits(settings.in_flight)
+    context.metrics.in_flight(channel.name).set_function(lambda: permits.in_flight)
+    lateness = context.metrics.retry_lateness_seconds(channel.name)
+    for lane in Lane:
+        for retrying in (False, True):
+            worker = Worker(
+                log=context.log,
+                ledger=context.ledger,
+                topics=topics.retries(channel.name, lane) if retrying else [topics.delivery(channel.name, lane)],
+                group=topics.worker_group(channel.name, lane, retrying=retrying),
+                stream=Stream(lane=lane, retrying=retrying),
+                handler=handler,
+                permits=permits,
+                budget=budget,
+                clock=context.clock,
+                config=_config(settings),
+                on_released=lambda late: lateness.observe(late.total_seconds()),
+                may_take=lambda: not tally.halted,
+            )
+            context.metrics.unfinished_records(worker.name).set_function(partial(getattr, worker, "unfinished"))
+            yield worker
+
+
+def _config(settings: sections.Worker) -> WorkerConfig:
+    return WorkerConfig(
+        unfinished_records=settings.unfinished_per_partition,
+        unfinished_bytes=settings.unfinished_bytes_per_partition,
+        drain=timedelta(seconds=settings.drain_seconds),
+        commit_interval=timedelta(seconds=settings.commit_interval_seconds),
+        commit_every=settings.commit_every,
+    )
+
+
+def _policy(settings: sections.Retry) -> RetryPolicy:
+    return RetryPolicy(
+        max_attempts=settings.max_attempts,
+        jitter=settings.jitter,
+        max_retry_after=timedelta(hours=settings.max_retry_after_hours),
+        max_unconfirmed=settings.max_unconfirmed,
+    )
+
+
+def _check(tally: Tally) -> Any:
+    def check() -> Check:
+        detail = "too many deliveries died of our own errors; see the log, mend it, and restart"
+        return Check(ok=not tally.halted, detail=detail if tally.halted else "")
+
+    return check
+
+
+service = Service(name="channels", settings={}, build=_build)

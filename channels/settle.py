@@ -1,0 +1,244 @@
+"""What became of a record → everything to write for it, in one piece. Pure.
+
+A settlement holds the next record (a retry, the same one parked again, a dead letter), the audit events that tell of
+it, and what the ledger is to remember.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from channels.reading import Readable, Unreadable
+from tocsin import deadletter, hops, ids, lifecycle, retry, tiers, topics
+from tocsin import outcome as outcomes
+from tocsin.clock import rfc3339
+from tocsin.deadletter import Reason
+from tocsin.envelope import audit_record
+from tocsin.hops import Attempted, Failure, Hop
+from tocsin.ledger.port import AttemptKey, Settlement
+from tocsin.lifecycle import AuditEvent, Event, State
+from tocsin.outcome import Outcome
+from tocsin.record import Received, Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An attempt that was made: through which provider, when it ended, what it took and what it came to.
+
+    `bug`: the outcome is unknown because our own code failed.
+    """
+
+    provider: str
+    ended_at: datetime
+    took: timedelta
+    outcome: Outcome
+    bug: bool = False
+
+
+def key_of(readable: Readable) -> AttemptKey:
+    """Return the key of the attempt that comes next for a delivery."""
+    return AttemptKey(readable.delivery.id, readable.hop.life, readable.hop.attempt + 1)
+
+
+def attempted(received: Received, readable: Readable, attempt: Attempt, decision: retry.Decision) -> Settlement:
+    """Return what to write after an attempt that was claimed."""
+    told = _attempted_event(readable, attempt)
+    hop = _after(readable.hop, attempt)
+    match decision:
+        case retry.Done():
+            return _ended(received, readable, State.DELIVERED, told, data=_delivered_data(readable, attempt))
+        case retry.Again(not_before=not_before):
+            return _retrying(received, readable, hop, told, not_before)
+        case retry.Expired():
+            return _ended(received, readable, State.EXPIRED, told, data={"channel": readable.delivery.channel})
+        case retry.Dead(reason=reason):
+            data, letter = _dead(received, readable, hop, reason)
+            return _ended(received, readable, State.DEAD, told, data=data, letter=letter)
+        case retry.NoAttempt():
+            raise ValueError("a call that is no attempt is parked, not settled")
+
+
+def given_up(
+    received: Received, readable: Readable, failure: Failure, reason: Reason, *, now: datetime, claimed: bool
+) -> Settlement:
+    """Return what to write for a delivery that ends dead without another provider call."""
+    data, letter = _dead(received, readable, replace(readable.hop, failure=failure), reason)
+    event = _event(readable, Event.DEAD, now, data)
+    return Settlement(
+        source=received.source,
+        records=(letter, audit_record(event)),
+        key=key_of(readable) if claimed else None,
+        life=_life(readable),
+        terminal=State.DEAD,
+    )
+
+
+def expired(received: Received, readable: Readable, now: datetime) -> Settlement:
+    """Return what to write for a delivery whose time was over before its next attempt."""
+    event = _event(readable, lifecycle.ending(State.EXPIRED), now, {"channel": readable.delivery.channel})
+    return Settlement(
+        source=received.source, records=(audit_record(event),), life=_life(readable), terminal=State.EXPIRED
+    )
+
+
+def parked(received: Received, readable: Readable, not_before: datetime, now: datetime, **changes: Any) -> Settlement:
+    """Return what to write for a delivery that has to wait on: the same attempt, in the tier that fits the rest."""
+    hop = hops.onward(readable.hop, source=received.source, not_before=not_before, **changes)
+    return Settlement(
+        source=received.source, records=(_waiting(received, readable, hop, not_before - now),), life=_life(readable)
+    )
+
+
+def unreadable(received: Received, channel: str, found: Unreadable, now: datetime) -> Settlement:
+    """Return what to write for a record that cannot be read: a dead letter with its bytes intact."""
+    life = (found.delivery_id, found.life) if found.delivery_id is not None else None
+    letter = deadletter.of_unreadable(received, channel=channel, reason=found.reason, detail=found.detail)
+    data = {
+        "channel": channel,
+        "reason": str(found.reason),
+        "code": "",
+        "message": found.detail,
+        "dead_letter_id": deadletter.letter_id(delivery_id=found.delivery_id, life=found.life, origin=received.source),
+    }
+    event = AuditEvent(
+        id=ids.hashed(ids.EVENT, *map(str, received.source), Event.DEAD),
+        type=Event.DEAD,
+        time=now,
+        tenant="default",
+        delivery_id=found.delivery_id,
+        life=found.life if life is not None else None,
+        data=data,
+    )
+    return Settlement(
+        source=received.source,
+        records=(letter, audit_record(event)),
+        life=life,
+        terminal=State.DEAD if life is not None else None,
+    )
+
+
+def _retrying(received: Received, readable: Readable, hop: Hop, told: AuditEvent, not_before: datetime) -> Settlement:
+    onward = hops.onward(hop, source=received.source, not_before=not_before)
+    wait = not_before - told.time
+    event = _event(
+        readable,
+        Event.RETRYING,
+        told.time,
+        {
+            "channel": readable.delivery.channel,
+            "not_before": rfc3339(not_before),
+            "tier": tiers.fitting(wait).name,
+        },
+        attempt=hop.attempt,
+    )
+    records = (_waiting(received, readable, onward, wait), audit_record(told), audit_record(event))
+    return Settlement(source=received.source, records=records, key=key_of(readable), life=_life(readable))
+
+
+def _dead(received: Received, readable: Readable, hop: Hop, reason: Reason) -> tuple[dict[str, Any], Record]:
+    """Return the data of the event that tells of a death, and the dead letter."""
+    delivery = readable.delivery
+    failure = hop.failure or Failure(kind="")
+    data = {
+        "channel": delivery.channel,
+        "reason": str(reason),
+        "code": failure.code,
+        "message": failure.message,
+        "dead_letter_id": deadletter.letter_id(delivery_id=delivery.id, life=hop.life, origin=received.source),
+    }
+    return data, deadletter.of_delivery(received, channel=delivery.channel, hop=hop, reason=reason)
+
+
+def _ended(
+    received: Received,
+    readable: Readable,
+    state: State,
+    told: AuditEvent,
+    *,
+    data: dict[str, Any],
+    letter: Record | None = None,
+) -> Settlement:
+    event = _event(readable, lifecycle.ending(state), told.time, data, attempt=readable.hop.attempt + 1)
+    records = (audit_record(told), audit_record(event))
+    return Settlement(
+        source=received.source,
+        records=records if letter is None else (letter, *records),
+        key=key_of(readable),
+        life=_life(readable),
+        terminal=state,
+    )
+
+
+def _after(hop: Hop, attempt: Attempt) -> Hop:
+    """Return the hop with this attempt in it."""
+    outcome = attempt.outcome
+    made = Attempted(
+        attempt=hop.attempt + 1,
+        at=attempt.ended_at,
+        outcome=outcomes.name(outcome),
+        provider=attempt.provider,
+        code=outcome.code,
+        message=outcome.message,
+    )
+    unconfirmed = hop.unconfirmed + isinstance(outcome, outcomes.Unconfirmed)
+    failure = Failure(
+        kind=outcomes.name(outcome), code=outcome.code, message=outcome.message, provider=attempt.provider
+    )
+    return replace(
+        hop,
+        attempt=hop.attempt + 1,
+        unconfirmed=unconfirmed,
+        handler_faults=hop.handler_faults + attempt.bug,
+        failure=failure,
+        history=hops.remembered(hop, made),
+    )
+
+
+def _waiting(received: Received, readable: Readable, hop: Hop, wait: timedelta) -> Record:
+    delivery = readable.delivery
+    topic = topics.retry(delivery.channel, delivery.lane, tiers.fitting(wait))
+    return Record(topic=topic, key=received.key, value=received.value, headers=hops.write(received.headers, hop))
+
+
+def _attempted_event(readable: Readable, attempt: Attempt) -> AuditEvent:
+    outcome = attempt.outcome
+    data = {
+        "channel": readable.delivery.channel,
+        "provider": attempt.provider,
+        "outcome": outcomes.name(outcome),
+        "code": outcome.code,
+        "message": outcome.message,
+        "duration_ms": attempt.took // timedelta(milliseconds=1),
+    }
+    return _event(readable, Event.ATTEMPTED, attempt.ended_at, data, attempt=readable.hop.attempt + 1)
+
+
+def _delivered_data(readable: Readable, attempt: Attempt) -> dict[str, Any]:
+    outcome = attempt.outcome
+    provider_id = outcome.provider_id if isinstance(outcome, outcomes.Delivered) else None
+    return {
+        "channel": readable.delivery.channel,
+        "provider": attempt.provider,
+        "provider_id": provider_id,
+        "code": outcome.code,
+    }
+
+
+def _event(
+    readable: Readable, event: Event, time: datetime, data: dict[str, Any], *, attempt: int | None = None
+) -> AuditEvent:
+    delivery = readable.delivery
+    return lifecycle.of_delivery(
+        event,
+        delivery_id=delivery.id,
+        notification_id=delivery.notification_id,
+        tenant=delivery.tenant,
+        life=readable.hop.life,
+        attempt=readable.hop.attempt if attempt is None else attempt,
+        time=time,
+        data=data,
+    )
+
+
+def _life(readable: Readable) -> tuple[str, int]:
+    return readable.delivery.id, readable.hop.life
