@@ -1,0 +1,83 @@
+"""The one application that a host serves: the services' routers with problems, keys, metrics and health around them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+
+from tocsin.observe.metrics import Metrics
+from tocsin.web import failures, health, problems
+from tocsin.web.auth import Authenticator
+from tocsin.web.measure import Measure
+from tocsin.web.responses import Json
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+_PROBLEM: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A problem (RFC 9457)",
+        "content": {
+            problems.MEDIA_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail"],
+                    "properties": {
+                        "type": {"type": "string", "format": "uri"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                        "errors": {
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "required": ["pointer", "detail"],
+                                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+                            },
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+def create_app(
+    *,
+    title: str,
+    version: str,
+    routers: Sequence[APIRouter],
+    metrics: Metrics,
+    authenticator: Authenticator,
+    checks: Mapping[str, health.Probe],
+    monotonic: Callable[[], float],
+    docs_open: bool = True,
+    metrics_open: bool = True,
+    lifespan: Lifespan | None = None,
+    description: str = "",
+) -> FastAPI:
+    """Return the application. `checks` are asked by `/readyz`; `docs_open` false takes `/docs` and the OpenAPI away."""
+    app = FastAPI(
+        title=title,
+        version=version,
+        description=description,
+        openapi_url="/openapi.json" if docs_open else None,
+        docs_url="/docs" if docs_open else None,
+        redoc_url=None,
+        redirect_slashes=False,
+        default_response_class=Json,
+        responses=_PROBLEM,
+        lifespan=lifespan,
+        exception_handlers=dict(failures.handlers()),
+        middleware=[
+            Middleware(Measure, metrics=metrics, monotonic=monotonic),
+            Middleware(failures.Failures),
+        ],
+    )
+    app.state.authenticator = authenticator
+    app.include_router(health.router(checks=checks, metrics=metrics, metrics_open=metrics_open))
+    for router in routers:
+        app.include_router(router)
+    return app
