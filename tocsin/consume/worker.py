@@ -140,12 +140,13 @@ class Worker:
             self._permits.unregister(self)
 
     async def _round(self, subscription: Subscription) -> None:
-        open_ = [partition for partition, tracker in self._trackers.items() if tracker.has_room]
+        open_ = {partition: room for partition, tracker in self._trackers.items() if (room := tracker.room)}
         if not (self._budget.has_room and self._may_take()):
-            open_ = []
+            open_ = {}
+        limit = min(open_.values(), default=1)
         wait = _IDLE if len(open_) == len(self._trackers) else _CROWDED
         try:
-            for received in await subscription.fetch(limit=_FETCH, wait=wait, only=open_):
+            for received in await subscription.fetch(limit=min(limit, _FETCH), wait=wait, only=open_.keys()):
                 self._take(received)
         except LogError as error:
             logger.warning("fetch_failed", group=self.name, error=str(error))

@@ -1,0 +1,1 @@
+"""The audit service: what became of every notification, from its events, to be looked up, searched and watched."""

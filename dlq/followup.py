@@ -1,0 +1,40 @@
+"""How replays end: a reader of the audit that notes the terminal event of every life that a dead letter opened.
+
+The life's number is on the letter before anything of that life is in the log, so the event never comes too early.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dlq import changes
+from tocsin import envelope, lifecycle
+from tocsin.record import Received, header
+
+_ENDINGS = {lifecycle.ending(state).encode(): state for state in lifecycle.State if state.terminal}
+
+
+class FollowupSink:
+    """Writes `replay_state`."""
+
+    name = "dlq.followup"
+
+    async def write(self, connection: AsyncConnection, batch: Sequence[Received]) -> None:
+        """Note the ends of replayed lives among these events."""
+        for delivery_id, life, state in _endings(batch):
+            await changes.note_end(connection, delivery_id=delivery_id, life=life, state=state)
+
+
+def _endings(batch: Sequence[Received]) -> Iterator[tuple[str, int, lifecycle.State]]:
+    """Yield each life's end, where a replay opened that life. What is no event of ours is left to the audit."""
+    for received in batch:
+        # Most events are of other types: their bodies are not even looked at.
+        state = _ENDINGS.get(header(received.headers, "ce_type") or b"")
+        if state is None:
+            continue
+        try:
+            event = envelope.audit_event(received.value)
+        except (ValueError, OverflowError, RecursionError):
+            continue
+        if event.delivery_id is not None and event.life:
+            yield event.delivery_id, event.life, state

@@ -1,0 +1,128 @@
+"""From the dead-letter topics into SQL: whatever lies there becomes a row, and telling it twice changes nothing.
+
+Nothing here refuses a record or publishes one: a dead letter has nowhere else to go. What cannot be read of it is
+left null, and its bytes are kept as they came.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dlq import items
+from tocsin import deadletter, delivery, hops, ids
+from tocsin.clock import Clock, to_ms
+from tocsin.deadletter import DeadLetter
+from tocsin.delivery import Delivery
+from tocsin.record import Received, header, replaced
+
+_MAX_INTEGER = 2**63 - 1
+# A topic's name has at most 249 characters, an offset 19 digits; Python refuses to read a number of thousands.
+_LONGEST_ORIGIN = 300
+
+
+class DeadLetterSink:
+    """Writes dead letters. `channels` are the channels by the name of their dead-letter topic."""
+
+    name = "dlq.ingest"
+
+    def __init__(self, *, channels: Mapping[str, str], clock: Clock) -> None:
+        self._channels = channels
+        self._clock = clock
+
+    async def write(self, connection: AsyncConnection, batch: Sequence[Received]) -> None:
+        """Insert the letters that are not there yet."""
+        now = self._clock.now()
+        await items.add(connection, [row_of(each, channel=self._channels[each.topic], now=now) for each in batch])
+
+
+def row_of(received: Received, *, channel: str, now: datetime) -> dict[str, Any]:
+    """Return a record of a dead-letter topic as a row of `dead_letters`, an open one."""
+    letter = _told(received)
+    body = None if letter.reason in deadletter.UNREADABLE else _body(received.value)
+    delivery_id = body.id if body else _delivery_id(received)
+    life = letter.hop.life if letter.hop else 0
+    row = {
+        "id": deadletter.letter_id(delivery_id=delivery_id, life=life, origin=letter.origin),
+        "delivery_id": delivery_id,
+        "channel": channel,
+        "reason": letter.reason,
+        "message": letter.message,
+        "origin_topic": letter.origin.topic,
+        "origin_partition": letter.origin.partition,
+        "origin_offset": letter.origin.offset,
+        "died_at": to_ms(letter.died_at),
+        "ingested_at": to_ms(now),
+        "key": received.key,
+        "value": received.value,
+        "headers": items.pack(received.headers),
+        "state": items.State.OPEN,
+        "version": 0,
+        **_from_body(body),
+        **_from_hop(letter.hop),
+    }
+    return {name: _storable(value) for name, value in row.items()}
+
+
+def _from_body(body: Delivery | None) -> dict[str, Any]:
+    if body is None:
+        unknown = dict.fromkeys(("tenant", "notification_id", "lane", "category", "template"))
+        return {**unknown, "visible_to": items.FALLBACK_TENANT}
+    return {
+        "tenant": body.tenant,
+        "visible_to": body.tenant,
+        "notification_id": body.notification_id,
+        "lane": body.lane,
+        "category": body.category,
+        "template": body.template.name if body.template else None,
+    }
+
+
+def _from_hop(hop: hops.Hop | None) -> dict[str, Any]:
+    failure = hop.failure if hop else None
+    return {
+        "life": hop.life if hop else None,
+        "attempts": hop.attempt if hop else None,
+        "history": msgspec.to_builtins(hop.history) if hop else [],
+        "code": failure.code if failure else "",
+        "provider": failure.provider if failure else "",
+    }
+
+
+def _told(received: Received) -> DeadLetter:
+    """Return what the headers tell. An origin that no log and no store could hold is left out."""
+    if len(header(received.headers, hops.ORIGIN) or b"") > _LONGEST_ORIGIN:
+        received = replace(received, headers=replaced(received.headers, {hops.ORIGIN: None}))
+    letter = deadletter.read(received)
+    if max(letter.origin.partition, letter.origin.offset) > _MAX_INTEGER:
+        return replace(letter, origin=received.source)
+    return letter
+
+
+def _body(value: bytes) -> Delivery | None:
+    """Return the delivery in a body, None where there is none that could be sent again."""
+    try:
+        body = delivery.decode(value)
+    except (ValueError, OverflowError, RecursionError):
+        # Not JSON, not UTF-8, not a delivery, or nested so deeply that it was made to do harm.
+        return None
+    whole = body.accepted_at.tzinfo is not None and body.expires_at.tzinfo is not None
+    return body if whole and _is_delivery(body.id) else None
+
+
+def _delivery_id(received: Received) -> str | None:
+    """Return the delivery's id as the event's id tells it, where the body cannot."""
+    text = (header(received.headers, "ce_id") or b"").decode(errors="replace")
+    return text if _is_delivery(text) else None
+
+
+def _is_delivery(text: str) -> bool:
+    return text.startswith(ids.DELIVERY) and ids.made_at(text) is not None
+
+
+def _storable(value: Any) -> Any:
+    """Return the value, without the one character that PostgreSQL cannot keep in a text."""
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value

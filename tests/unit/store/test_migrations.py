@@ -1,0 +1,116 @@
+"""One history makes the tables that the code of the core and of every service means."""
+
+import logging
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, MetaData, inspect, text
+
+from tocsin.errors import StoreUnavailable
+from tocsin.store import tables
+from tocsin.store.engine import open_store
+from tocsin.store.migrate import upgrade
+
+_PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
+
+
+def _owners() -> Iterator[MetaData]:
+    """Yield the tables of the core and of each service that `pyproject.toml` names."""
+    yield tables.metadata
+    services = tomllib.loads(_PYPROJECT.read_text())["project"]["entry-points"]["tocsin.services"]
+    for place in services.values():
+        module, _, name = place.partition(":")
+        if find_spec(module.partition(".")[0]) is not None and find_spec(module) is not None:
+            owned = getattr(import_module(module), name).tables
+            if owned is not None:
+                yield owned
+
+
+def _differences(connection: Connection) -> list[object]:
+    whole = MetaData()
+    for owner in _owners():
+        for table in owner.tables.values():
+            table.to_metadata(whole)
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return list(compare_metadata(context, whole))
+
+
+def _shape(connection: Connection) -> dict[str, list[tuple[str, bool]]]:
+    seen = inspect(connection)
+    return {
+        table: [(column["name"], column["nullable"]) for column in seen.get_columns(table)]
+        for table in seen.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+async def test_the_history_makes_the_tables_that_the_code_means(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path / 'store.db'}") as store:
+        await upgrade(store)
+
+        async with store.read() as connection:
+            assert await connection.run_sync(_differences) == []
+            made = await connection.run_sync(_shape)
+    assert made == {
+        name: [(column.name, bool(column.nullable)) for column in table.columns]
+        for owner in _owners()
+        for name, table in owner.tables.items()
+    }
+
+
+async def test_partial_indexes_and_tables_without_row_ids_are_migrated_as_they_are_meant(tmp_path: Path) -> None:
+    """What `compare_metadata` does not look at."""
+    query = text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'")
+    async with open_store(f"sqlite:///{tmp_path / 'migrated.db'}") as store:
+        await upgrade(store)
+        async with store.read() as connection:
+            migrated = {name: " ".join(sql.split()) for name, sql in await connection.execute(query)}
+    async with open_store(f"sqlite:///{tmp_path / 'meant.db'}") as store:
+        async with store.write() as connection:
+            for owner in _owners():
+                await connection.run_sync(owner.create_all)
+        async with store.read() as connection:
+            meant = {name: " ".join(sql.split()) for name, sql in await connection.execute(query)}
+
+    assert migrated == meant
+
+
+async def test_upgrading_twice_changes_nothing_and_is_quiet(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with open_store(f"sqlite:///{tmp_path / 'store.db'}") as store:
+        await upgrade(store)
+        async with store.write() as connection:
+            await connection.execute(text("INSERT INTO templates VALUES ('a', '1', '{}', 0)"))
+        await upgrade(store)
+
+        async with store.read() as connection:
+            assert await connection.scalar(text("SELECT count(*) FROM templates")) == 1
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path / 'store.db'}") as store:
+        async with store.write() as connection:
+            await connection.execute(text("CREATE TABLE events (id TEXT)"))
+        with pytest.raises(StoreUnavailable, match="already exists"):
+            await upgrade(store)
+
+        async with store.read() as connection:
+            assert await connection.run_sync(lambda c: inspect(c).get_table_names()) == ["events"]
+
+
+async def test_a_store_of_a_newer_version_is_refused_and_kept(tmp_path: Path) -> None:
+    async with open_store(f"sqlite:///{tmp_path / 'store.db'}") as store:
+        await upgrade(store)
+        async with store.write() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(StoreUnavailable, match="newer version of Tocsin"):
+            await upgrade(store)

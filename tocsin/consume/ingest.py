@@ -1,0 +1,242 @@
+"""From the log into SQL, in batches: rows and offsets in one transaction, so that a crash repeats or keeps both.
+
+The store's offsets are the truth; the log is told the same ones afterwards, because retention and lag look there.
+What a sink cannot take is narrowed down to the record that is at fault, which is kept as bytes and passed. While the
+store cannot be used nothing is passed: the batch waits in hand, and then in the log.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from loguru import logger
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tocsin.clock import Clock
+from tocsin.consume.stopping import Stop
+from tocsin.errors import CommitFenced, LogError, StoreUnavailable
+from tocsin.eventlog.port import EventLog, Subscription
+from tocsin.observe.metrics import Metrics
+from tocsin.record import Partition, Received
+from tocsin.store import offsets, quarantine
+from tocsin.store.engine import Store
+
+_WAIT = timedelta(milliseconds=500)
+_FIRST_PAUSE = timedelta(milliseconds=500)
+_LONGEST_PAUSE = timedelta(seconds=10)
+# A transaction costs some 3 ms of CPU whatever is in it, so a trickle is gathered: at most 20 transactions a second.
+_LINGER = timedelta(milliseconds=50)
+
+
+class Sink(Protocol):
+    """Turns records into rows."""
+
+    @property
+    def name(self) -> str:
+        """The label of its metrics, and its name in the quarantine."""
+
+    async def write(self, connection: AsyncConnection, batch: Sequence[Received]) -> None:
+        """Write the batch on a transaction that the caller commits.
+
+        Called with records of one or more partitions, each partition's in order. The same records may come again, and
+        then must change nothing. StoreUnavailable has the same batch come again; any other exception says that the
+        batch holds a record that cannot be written, and has it come again in halves.
+        """
+
+
+def _nobody(_batch: Sequence[Received]) -> None:
+    pass
+
+
+class Ingest:
+    """One sink's loop. `on_committed` is called with every batch, once its rows are there to be read."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        topics: Sequence[str],
+        group: str,
+        log: EventLog,
+        store: Store,
+        sink: Sink,
+        metrics: Metrics,
+        clock: Clock,
+        limit: int = 1000,
+        linger: timedelta = _LINGER,
+        on_committed: Callable[[Sequence[Received]], None] = _nobody,
+    ) -> None:
+        self._name = name
+        self._topics = topics
+        self._group = group
+        self._log = log
+        self._store = store
+        self._sink = sink
+        self._clock = clock
+        self._limit = limit
+        self._linger = linger
+        self._on_committed = on_committed
+        self._ingested = metrics.ingested(sink.name)
+        self._quarantined = metrics.ingest_quarantined(sink.name)
+        self._stop = Stop(clock)
+        self._detail = ""
+        self._pause = _FIRST_PAUSE
+        # Held while a batch is written and committed: a partition is not given away in the middle of that.
+        self._busy = asyncio.Lock()
+        self._next: dict[Partition, int] = {}
+        self._unplaced: set[Partition] = set()
+        # Whose offsets the store has and the log has not heard of yet.
+        self._untold: set[Partition] = set()
+
+    @property
+    def name(self) -> str:
+        """See `Loop`."""
+        return self._name
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last thing that was tried worked."""
+        return not self._detail
+
+    @property
+    def detail(self) -> str:
+        """Why it is not healthy, else empty."""
+        return self._detail
+
+    def stop(self) -> None:
+        """See `Loop`. What is in hand and not written comes again with the next start."""
+        self._stop.request()
+
+    async def run(self) -> None:
+        """See `Loop`."""
+        async with self._log.subscribe(
+            self._topics, group=self._group, on_assigned=self._on_assigned, on_revoked=self._on_revoked
+        ) as subscription:
+            while not self._stop.requested:
+                await self._round(subscription)
+
+    async def _round(self, subscription: Subscription) -> None:
+        batch: Sequence[Received] = ()
+        try:
+            await self._place(subscription)
+            # Only what is placed: what is assigned meanwhile must be placed before its first record is taken.
+            batch = await subscription.fetch(limit=self._limit, wait=_WAIT, only=list(self._next))
+            self._recovered()
+        except (LogError, StoreUnavailable) as error:
+            await self._failed(error)
+        while batch and not self._stop.requested:
+            try:
+                await self._take(subscription, batch)
+                break
+            except StoreUnavailable as error:
+                await self._failed(error)
+        if 0 < len(batch) < self._limit:
+            await self._stop.pause(self._linger)
+
+    async def _on_assigned(self, partitions: Collection[Partition]) -> None:
+        self._unplaced.update(partitions)
+
+    async def _on_revoked(self, partitions: Collection[Partition]) -> None:
+        async with self._busy:
+            for partition in partitions:
+                self._next.pop(partition, None)
+            self._unplaced.difference_update(partitions)
+            self._untold.difference_update(partitions)
+
+    async def _place(self, subscription: Subscription) -> None:
+        """Move newly assigned partitions to where the store says that the sink stands in them."""
+        if not self._unplaced:
+            return
+        async with self._busy:
+            placing = frozenset(self._unplaced)
+            async with self._store.read() as connection:
+                kept = await offsets.load(connection, self._group)
+            # What was revoked while the store answered waits for the lock, so all of these are still ours.
+            await subscription.seek({p: kept[p] for p in placing if p in kept})
+            self._next.update({p: kept.get(p, 0) for p in placing})
+            self._unplaced -= placing
+            # A crash may have come between the rows and the log.
+            self._untold |= placing & kept.keys()
+            await self._tell_log(subscription)
+
+    async def _take(self, subscription: Subscription, batch: Sequence[Received]) -> None:
+        """Write what of the batch is ours and not written yet, then tell the log."""
+        async with self._busy:
+            ours = [r for r in batch if r.offset >= self._next.get(_partition(r), r.offset + 1)]
+            if ours:
+                await self._write(ours)
+            await self._tell_log(subscription)
+        self._recovered()
+
+    async def _write(self, batch: Sequence[Received]) -> None:
+        """Write a batch in one transaction, or its halves in theirs, down to the record that is at fault."""
+        try:
+            async with self._store.write() as connection:
+                await self._sink.write(connection, batch)
+                await offsets.advance(connection, self._group, _ends(batch))
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a record provokes, the next one must get its turn
+            await self._narrow_down(batch, error)
+            return
+        self._written(batch)
+        self._ingested.inc(len(batch))
+
+    async def _narrow_down(self, batch: Sequence[Received], error: Exception) -> None:
+        if len(batch) == 1:
+            await self._quarantine(batch[0], error)
+            return
+        middle = len(batch) // 2
+        await self._write(batch[:middle])
+        await self._write(batch[middle:])
+
+    async def _quarantine(self, received: Received, error: Exception) -> None:
+        async with self._store.write() as connection:
+            await quarantine.keep(connection, received, sink=self._sink.name, error=error, at=self._clock.now())
+            await offsets.advance(connection, self._group, _ends([received]))
+        self._written([received])
+        self._quarantined.inc()
+        source = "/".join(map(str, received.source))
+        # The error's text may quote the record: the quarantine has it, the log line does not.
+        logger.error("record_quarantined", sink=self._sink.name, source=source, error=type(error).__name__)
+
+    def _written(self, batch: Sequence[Received]) -> None:
+        ends = _ends(batch)
+        self._next.update(ends)
+        self._untold.update(ends)
+        self._on_committed(batch)
+
+    async def _tell_log(self, subscription: Subscription) -> None:
+        if not self._untold:
+            return
+        try:
+            await subscription.commit({partition: self._next[partition] for partition in self._untold})
+            self._untold.clear()
+        except CommitFenced:
+            logger.debug("commit_fenced", group=self._group)
+        except LogError as error:
+            # The store has the offsets that count; the next batch tells the log again.
+            logger.warning("commit_failed", group=self._group, error=str(error))
+
+    async def _failed(self, error: Exception) -> None:
+        if self.healthy:
+            logger.error("ingest_halted", group=self._group, error=str(error))
+        self._detail = str(error)
+        pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_PAUSE)
+        await self._stop.pause(pause)
+
+    def _recovered(self) -> None:
+        if not self.healthy:
+            logger.info("ingest_resumed", group=self._group)
+        self._detail = ""
+        self._pause = _FIRST_PAUSE
+
+
+def _partition(received: Received) -> Partition:
+    return Partition(received.topic, received.partition)
+
+
+def _ends(batch: Sequence[Received]) -> dict[Partition, int]:
+    """Return the offset after the last record of each partition. Each partition's records are in order."""
+    return {_partition(received): received.offset + 1 for received in batch}
