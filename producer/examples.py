@@ -1,0 +1,85 @@
+"""What `/docs` shows of the submit routes: the schema itself, and examples that work."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_TEMPLATE = {
+    "recipient": {"id": "cust-42", "email": "ada@example.test", "locale": "de"},
+    "channels": ["email"],
+    "template": "order-confirmation",
+    "data": {"order": "1001", "items": [{"name": "keyboard", "quantity": 1}]},
+    "lane": "normal",
+    "category": "orders",
+    "expires_in": 86400,
+    "metadata": {"order_id": "1001"},
+}
+_CONTENT = {
+    "recipient": {"email": "ada@example.test"},
+    "channels": ["email"],
+    "content": {"email": {"subject": "Your parcel is on its way", "text": "It arrives tomorrow."}},
+}
+_ANSWER = {
+    "id": "ntf_01m7z77eghj90ssyrw6dqrsw9x",
+    "deliveries": [{"id": "dlv_01m7z77eghvjzzy9x7dbaqsxt6", "channel": "email", "state": "accepted"}],
+}
+_KEY_HEADER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "A repeat with the same key and body within 24 h gets the first answer, and sends nothing again.",
+}
+
+
+def _accepted(example: Mapping[str, Any], description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"example": example}}}
+
+
+SINGLE_ANSWERS: dict[int | str, dict[str, Any]] = {202: _accepted(_ANSWER, "Durable: it will not be lost.")}
+BATCH_ANSWERS: dict[int | str, dict[str, Any]] = {
+    202: _accepted({"results": [{"status": 202, **_ANSWER}]}, "All of them are durable."),
+    207: _accepted(
+        {
+            "results": [
+                {"status": 202, **_ANSWER},
+                {
+                    "type": "urn:tocsin:problem:invalid",
+                    "title": "The request is not valid",
+                    "status": 422,
+                    "detail": "/recipient/email is required for the channel email",
+                    "errors": [{"pointer": "/recipient/email", "detail": "is required for the channel email"}],
+                },
+            ]
+        },
+        "Some are durable, some were refused; `results` says which, in order.",
+    ),
+}
+
+
+def single(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the OpenAPI of one submit. The batch's key for an item has no place here."""
+    bare = _embedded(schema)
+    bare["properties"] = {name: each for name, each in bare["properties"].items() if name != "idempotency_key"}
+    examples = {"template": {"value": _TEMPLATE}, "content": {"value": _CONTENT}}
+    return {"parameters": [_KEY_HEADER], "requestBody": _body(bare, examples)}
+
+
+def batch(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the OpenAPI of a batch."""
+    items = {"type": "array", "minItems": 1, "maxItems": 1000, "items": _embedded(schema)}
+    whole = {
+        "type": "object",
+        "required": ["notifications"],
+        "additionalProperties": False,
+        "properties": {"notifications": items},
+    }
+    value = {"notifications": [{**_TEMPLATE, "idempotency_key": "order-1001"}, _CONTENT]}
+    return {"requestBody": _body(whole, {"batch": {"value": value}})}
+
+
+def _embedded(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in schema.items() if name not in ("$schema", "$id")}
+
+
+def _body(schema: Mapping[str, Any], examples: Mapping[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema, "examples": examples}}}

@@ -1,0 +1,104 @@
+"""The contracts of what plugs in: a service, a channel, a simulator. Each is found by its entry point."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from fastapi import APIRouter
+from sqlalchemy import MetaData
+
+from tocsin.clock import Clock
+from tocsin.consume.loop import Loop
+from tocsin.eventlog.port import EventLog, Publisher
+from tocsin.ledger.port import Ledger
+from tocsin.observe.metrics import Metrics
+from tocsin.settings.values import Settings
+from tocsin.store.engine import Store
+from tocsin.store.template_versions import TemplateVersions
+from tocsin.templates.catalogue import Catalogue
+from tocsin.validation import Fault
+from tocsin.web.auth import Authenticator
+from tocsin.web.health import Check
+
+CarrierT = TypeVar("CarrierT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarrierContext:
+    """What a channel's carrier is made from."""
+
+    settings: Settings
+    clock: Clock
+    metrics: Metrics
+    templates: Catalogue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel(Generic[CarrierT]):
+    """A channel, as the producer and the worker see it. A new channel is one folder and one entry point.
+
+    `fragments` returns the JSON Schemas of what it adds to a notification: `{"recipient": {property: schema},
+    "content": schema}`. `addresses` returns the normalised addresses of a recipient, at least one, or what is wrong
+    with them (a pointer below `/recipient`). `template_part` is a file that a template must have for this channel.
+    """
+
+    name: str
+    settings: type[msgspec.Struct]
+    fragments: Callable[[], Mapping[str, Any]]
+    template_part: str
+    addresses: Callable[[Mapping[str, Any]], Sequence[str] | Fault]
+    carrier: Callable[[CarrierContext], CarrierT]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a service is made from: everything that the wiring opened."""
+
+    settings: Settings
+    clock: Clock
+    random: Random
+    randbytes: Callable[[int], bytes]
+    log: EventLog
+    publisher: Publisher
+    ledger: Ledger
+    store: Store
+    metrics: Metrics
+    templates: Catalogue
+    template_versions: TemplateVersions
+    channels: Mapping[str, Channel[Any]]
+    authenticator: Authenticator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A service at work. Loops are stopped in the order given when the gateway drains, then `aclose` is awaited."""
+
+    router: APIRouter | None = None
+    loops: Sequence[Loop] = ()
+    checks: Mapping[str, Callable[[], Check]] = field(default_factory=dict)
+    aclose: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A service. `settings` are its sections by name; `tables` are the tables that it owns in the store."""
+
+    name: str
+    settings: Mapping[str, type[msgspec.Struct]]
+    build: Callable[[Context], Part]
+    tables: MetaData | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulator:
+    """A provider double. `overrides` are the settings with which a demo uses it.
+
+    `open` starts it on loopback and yields the router of its control, which the host mounts under `/<name>`.
+    """
+
+    name: str
+    overrides: Mapping[str, Mapping[str, Any]]
+    open: Callable[[Clock], AbstractAsyncContextManager[APIRouter]]
