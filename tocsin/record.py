@@ -12,7 +12,7 @@ class Partition(NamedTuple):
     """One partition of a topic. Order is kept within it, and only there."""
 
     topic: str
-    index: int
+    number: int
 
 
 class Source(NamedTuple):

@@ -4,12 +4,15 @@
 the subset on which they do; a differential test holds that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import jsonschema
 import jsonschema_rs
+
+_MOST = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,52 +37,67 @@ class Schema:
         return self._fast.is_valid(instance)
 
     def faults(self, instance: Any) -> Sequence[Fault]:
-        """Return what is wrong with the instance, at most 20 faults, in document order. Empty if it is valid."""
+        """Return what is wrong with the instance, at most 20 faults, by place. Empty if it is valid."""
         if self._fast.is_valid(instance):
             return ()
-        found = [fault for error in self._reference.iter_errors(instance) for fault in _worded(error)]
-        found.sort(key=lambda fault: fault.pointer)
-        return found[:20] or (Fault(pointer="", detail="is not valid"),)
+        found = {fault: None for error in self._reference.iter_errors(instance) for fault in _faults(error)}
+        ordered = sorted(found, key=lambda fault: fault.pointer)
+        return ordered[:_MOST] or (Fault(pointer="", detail="is not valid"),)
 
 
-def pointer(path: Sequence[str | int]) -> str:
+def pointer(path: Iterable[str | int]) -> str:
     """Return a path as a JSON Pointer."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def _worded(error: jsonschema.ValidationError) -> Sequence[Fault]:
-    """Return one fault an error, worded for the person who sent the document. No value is repeated back."""
+def _faults(error: jsonschema.ValidationError) -> Sequence[Fault]:
+    """Return an error as faults, worded for the person who sent the document. No value is repeated back."""
     path = list(error.absolute_path)
-    expected = error.validator_value
+    instance: Any = error.instance
+    expected: Any = error.validator_value
     match error.validator:
         case "required":
-            missing = [name for name in expected if name not in error.instance]
-            return [Fault(pointer=pointer([*path, name]), detail="is required") for name in missing[:1]]
+            missing = [name for name in expected if name not in instance]
+            return [Fault(pointer=pointer([*path, name]), detail="is required") for name in missing]
         case "additionalProperties" | "unevaluatedProperties":
-            known = set(error.schema.get("properties", {}))
-            strange = [name for name in error.instance if name not in known]
-            hint = f"is not known here; known: {', '.join(sorted(known))}" if known else "is not known here"
-            return [Fault(pointer=pointer([*path, name]), detail=hint) for name in strange]
+            known = sorted(_schema(error).get("properties", ()))
+            strange = [name for name in instance if name not in known]
+            return [Fault(pointer=pointer([*path, name]), detail=_unknown(name, known)) for name in strange]
+        case keyword:
+            return [Fault(pointer=pointer(path), detail=_detail(str(keyword), error))]
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    if near:
+        return f"is not known here; did you mean {near[0]}?"
+    return f"is not known here; known: {', '.join(known)}" if known else "is not known here"
+
+
+def _detail(keyword: str, error: jsonschema.ValidationError) -> str:
+    expected: Any = error.validator_value
+    match keyword:
         case "type":
-            wanted = expected if isinstance(expected, str) else " or ".join(expected)
-            detail = f"must be {_ARTICLES.get(wanted, wanted)}"
+            return f"must be {_ARTICLES.get(str(expected), expected)}"
         case "enum":
-            detail = "must be one of " + ", ".join(str(value) for value in expected)
-        case "const":
-            detail = f"must be {expected!r}"
-        case "minLength" | "minItems" | "minProperties":
-            detail = "must not be empty" if expected == 1 else f"must have at least {expected} {_UNITS[error.validator]}"
-        case "maxLength" | "maxItems" | "maxProperties":
-            detail = f"must have at most {expected} {_UNITS[error.validator]}"
+            return "must be one of " + ", ".join(map(str, expected))
         case "minimum":
-            detail = f"must be at least {expected}"
+            return f"must be at least {expected}"
         case "maximum":
-            detail = f"must be at most {expected}"
-        case "pattern" | "format" | "not" | "oneOf" | "anyOf" | "uniqueItems" | "dependentRequired":
-            detail = str(error.schema.get("x-detail") or f"does not match the rule `{error.validator}`")
-        case _:
-            detail = f"does not match the rule `{error.validator}`"
-    return [Fault(pointer=pointer(path), detail=detail)]
+            return f"must be at most {expected}"
+        case keyword if keyword in _UNITS:
+            return _size(keyword, expected)
+    return str(_schema(error).get("x-detail") or f"does not match the rule `{keyword}`")
+
+
+def _size(keyword: str, expected: int) -> str:
+    if keyword.startswith("max"):
+        return f"must have at most {expected} {_UNITS[keyword]}"
+    return "must not be empty" if expected == 1 else f"must have at least {expected} {_UNITS[keyword]}"
+
+
+def _schema(error: jsonschema.ValidationError) -> Mapping[str, Any]:
+    return error.schema if isinstance(error.schema, Mapping) else {}
 
 
 _ARTICLES = {

@@ -7,7 +7,7 @@ row first decides the terminal state. A claim that is found at start has expired
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tocsin import ids
 from tocsin.clock import Clock, from_ms, to_ms
@@ -61,7 +61,7 @@ class EmbeddedLedger:
 
     async def open(self) -> None:
         """Make the tables. Raises LogUnavailable."""
-        await self._log.run(lambda transaction: transaction.connection.execute(DDL) and None)
+        await self._log.run(_make_tables)
 
     async def submit(self, submissions: Sequence[Submission]) -> Sequence[SubmitAnswer]:
         """See the port."""
@@ -76,9 +76,7 @@ class EmbeddedLedger:
                 del self._running[key]
         self._running[key] = _Running(source, asyncio.Event())
         try:
-            answer = await self._log.run(
-                lambda transaction: _claim(transaction, key, _text(source)), early=not durable
-            )
+            answer = await self._log.run(lambda transaction: _claim(transaction, key, _text(source)), early=not durable)
         except BaseException:
             self._end(key)
             raise
@@ -135,6 +133,10 @@ class _LostError(TocsinError):
     """The settlement has no effect: its life or its attempt was settled before. Rolls its savepoint back."""
 
 
+def _make_tables(transaction: Transaction) -> None:
+    transaction.connection.execute(DDL)
+
+
 def _text(source: Source) -> str:
     return f"{source.topic}/{source.partition}/{source.offset}"
 
@@ -164,8 +166,9 @@ def _claimed(transaction: Transaction, claim: SubmitClaim) -> Repeated | Conflic
 
 
 def _claim(transaction: Transaction, key: AttemptKey, source: str) -> ClaimAnswer:
-    rows = transaction.connection.execute(
-        "SELECT attempt, source, takeovers, settled FROM attempts WHERE delivery = ? AND life = ? AND attempt IN (0, ?)",
+    rows: list[Any] = transaction.connection.execute(
+        "SELECT attempt, source, takeovers, settled FROM attempts "
+        "WHERE delivery = ? AND life = ? AND attempt IN (0, ?)",
         key,
     ).fetchall()
     takeovers = 0

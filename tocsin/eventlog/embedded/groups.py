@@ -48,7 +48,7 @@ def shares(members: Sequence[Member], partitions: Iterable[Partition]) -> list[s
     for partition in partitions:
         takers = [i for i, member in enumerate(members) if partition.topic in member.topics]
         if takers:
-            owned[takers[partition.index % len(takers)]].add(partition)
+            owned[takers[partition.number % len(takers)]].add(partition)
     return owned
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from loguru import logger
 
@@ -98,9 +99,7 @@ class EmbeddedLog:
         missing = [topic for topic in topics if topic not in self._writer.layout.counts]
         if missing:
             raise TopicMismatch(f"topics do not exist: {', '.join(missing)}")
-        subscription = EmbeddedSubscription(
-            self, topics, group=group, on_assigned=on_assigned, on_revoked=on_revoked
-        )
+        subscription = EmbeddedSubscription(self, topics, group=group, on_assigned=on_assigned, on_revoked=on_revoked)
         await self._groups.join(group, subscription)
         self._subscriptions.add(subscription)
         try:
@@ -245,11 +244,12 @@ async def open_log(config: EmbeddedConfig, *, clock: Clock, metrics: Metrics) ->
 
 def _load_layout(transaction: Transaction) -> None:
     connection = transaction.connection
-    for row in connection.execute("SELECT id, topic, number, start_offset FROM partitions").fetchall():
-        first, end = tables.row_id(row[0], 0), tables.row_id(row[0] + 1, 0)
+    rows: list[Any] = connection.execute("SELECT id, topic, number, start_offset FROM partitions").fetchall()
+    for partition_id, topic, number, start in rows:
+        first, end = tables.row_id(partition_id, 0), tables.row_id(partition_id + 1, 0)
         last = connection.execute("SELECT max(id) FROM records WHERE id >= ? AND id < ?", (first, end)).get
-        tail = row[3] if last is None else tables.offset_of(last) + 1
-        transaction.layout.add(Partition(row[1], row[2]), row[0], tail)
+        tail = start if last is None else tables.offset_of(last) + 1
+        transaction.layout.add(Partition(topic, number), partition_id, tail)
 
 
 def _register(transaction: Transaction, group: str, ids: Mapping[Partition, int]) -> dict[Partition, int]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import apsw
 
@@ -25,7 +26,7 @@ class Retention:
         """Delete about 1,000 records that may go; return how many went. Run until it returns 0."""
         connection = transaction.connection
         crowded = used_bytes(connection) > self.max_bytes * _CROWDED
-        partitions = connection.execute("SELECT id, kind, start_offset FROM partitions").fetchall()
+        partitions: list[Any] = connection.execute("SELECT id, kind, start_offset FROM partitions").fetchall()
         gone = 0
         for partition_id, kind, start in partitions:
             oldest_kept = transaction.now_ms - self.ages[kind] // timedelta(milliseconds=1)
@@ -43,15 +44,13 @@ def used_bytes(connection: apsw.Connection) -> int:
 
 
 def _sweep(connection: apsw.Connection, partition_id: int, start: int, oldest_kept_ms: int | None) -> int:
-    slowest = connection.execute(
-        "SELECT min(next_offset) FROM commits WHERE partition_id = ?", (partition_id,)
-    ).get
+    slowest = connection.execute("SELECT min(next_offset) FROM commits WHERE partition_id = ?", (partition_id,)).get
     first, end = tables.row_id(partition_id, start), tables.row_id(partition_id + 1, 0)
     if slowest is not None:
         end = tables.row_id(partition_id, slowest)
     elif oldest_kept_ms is None:
         return 0  # nobody has registered for it yet: only its age may end it
-    rows = connection.execute(
+    rows: list[Any] = connection.execute(
         "SELECT id, time_ms FROM records WHERE id >= ? AND id < ? ORDER BY id LIMIT ?", (first, end, _ROWS)
     ).fetchall()
     last = None

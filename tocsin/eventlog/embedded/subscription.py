@@ -1,7 +1,7 @@
 """One member of a group on the embedded log: positions, fetches and fenced commits."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -146,5 +146,3 @@ async def _happens(event: asyncio.Event, deadline: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-

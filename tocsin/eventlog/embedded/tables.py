@@ -51,7 +51,7 @@ def received(partition: Partition, row: tuple[int, int, bytes | None, bytes, byt
     """Return a row of `records` (id, time_ms, key, headers, value) as a received record."""
     return Received(
         topic=partition.topic,
-        partition=partition.index,
+        partition=partition.number,
         offset=offset_of(row[0]),
         key=row[2],
         value=row[4],

@@ -28,7 +28,7 @@ class Layout:
         """Take note of a partition."""
         self.ids[partition] = partition_id
         self.tails[partition] = tail
-        self.counts[partition.topic] = max(self.counts.get(partition.topic, 0), partition.index + 1)
+        self.counts[partition.topic] = max(self.counts.get(partition.topic, 0), partition.number + 1)
 
     def place(self, record: Record) -> Partition:
         """Return the partition of a record: by its key, in turn without one. Raises TopicMismatch."""

@@ -1,0 +1,62 @@
+# make run    set up, start the gateway with its simulator, and show it working
+# make test   set up and pass every test
+# make check  lint, types and architecture
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fix lock tools clean
+
+help: ## Show this help
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 10
+
+run: .venv/runtime ## Start the gateway with its simulator, and show it working
+	@exec $(BIN)/tocsin up --demo
+
+test: .venv/development tools ## Run every test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: .venv/development ## Lint, types, architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+fix: .venv/development ## Format, and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+tools: ## Install what the tests need beyond Python
+	@sh tests/tools.sh
+
+lock: .venv/development ## Resolve the dependencies anew
+	$(PIP) install uv
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" \
+		pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" \
+		pyproject.toml --group dev -o requirements-dev.lock
+
+clean: ## Remove the environment and the demo's data
+	rm -rf .venv data
+
+.venv/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Tocsin needs Python 3.11 or later; found $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Making the environment in .venv …"
+	@$(PYTHON) -m venv .venv || \
+		{ echo "Python cannot make virtual environments here. On Debian: apt-get install python3-venv"; exit 1; }
+	@touch $@
+
+.venv/runtime: .venv/python requirements.lock pyproject.toml
+	@echo "Installing Tocsin from its locked dependencies …"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --editable .
+	@touch $@
+
+.venv/development: .venv/python requirements-dev.lock pyproject.toml
+	@echo "Installing Tocsin and its tools from their locked dependencies …"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --editable .
+	@touch $@ .venv/runtime

@@ -1,0 +1,92 @@
+"""Follows a notification until all of its deliveries have ended.
+
+The one place where the client asks again: the audit is a moment behind the submit, and a gateway may be restarted
+while somebody watches; neither is a reason to stop looking.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from tocsin.cli import timeline
+from tocsin.cli.client import Answer, Gateway
+from tocsin.cli.failures import Refused, Unreachable
+from tocsin.cli.world import World
+from tocsin.lifecycle import State
+
+_QUICK, _QUICK_FOR = 0.25, 10.0
+_SLOW = 1.0
+# How long the gateway may give no answer that helps: the audit catches up, or a restart ends, well within it.
+_PATIENCE = 30.0
+_MISSING, _AWAY = 404, 503
+
+
+def ended(document: Mapping[str, Any]) -> bool:
+    """Return whether nothing more will happen to the notification by itself."""
+    return State(document["state"]).terminal
+
+
+def answers(
+    gateway: Gateway, notification_id: str, *, world: World, seconds: float | None, just_sent: bool = False
+) -> Iterator[Answer]:
+    """Yield what is known of a notification, again and again, until it has ended or `seconds` are over.
+
+    `just_sent`: it is surely there, even if the audit does not know it yet. Raises Refused, Unreachable.
+    """
+    started = heard = world.monotonic()
+    patient = just_sent
+    while True:
+        try:
+            answer = gateway.get("notifications", notification_id)
+        except (Refused, Unreachable) as error:
+            if not (patient and _passing(error, just_sent=just_sent)) or world.monotonic() - heard > _PATIENCE:
+                raise
+        else:
+            heard, patient = world.monotonic(), True
+            yield answer
+            if ended(answer.document):
+                return
+        waited = world.monotonic() - started
+        if seconds is not None and waited >= seconds:
+            return
+        pause = _QUICK if waited < _QUICK_FOR else _SLOW
+        world.sleep(pause if seconds is None else min(pause, seconds - waited))
+
+
+def _passing(error: Refused | Unreachable, *, just_sent: bool) -> bool:
+    if isinstance(error, Unreachable):
+        return True
+    return error.status == _AWAY or (error.status == _MISSING and just_sent)
+
+
+def shown(looks: Iterator[Answer], *, console: Console, world: World) -> Answer | None:
+    """Show each look as it comes, in place on a terminal, else a line an event; return the last, None without any."""
+    return _live(looks, console, world) if console.is_terminal else _lines(looks, console)
+
+
+def silent(looks: Iterator[Answer]) -> Answer | None:
+    """Return the last look, None without any."""
+    last = None
+    for last in looks:  # noqa: B007 -- the last one is what is wanted
+        pass
+    return last
+
+
+def _live(looks: Iterator[Answer], console: Console, world: World) -> Answer | None:
+    last = None
+    with Live(console=console, auto_refresh=False) as live:
+        for last in looks:
+            live.update(timeline.tree(last.document, now=world.now()), refresh=True)
+    return last
+
+
+def _lines(looks: Iterator[Answer], console: Console) -> Answer | None:
+    last, told = None, set[str]()
+    for last in looks:
+        for event_id, line in timeline.lines(last.document):
+            if event_id not in told:
+                told.add(event_id)
+                console.print(line, soft_wrap=True)
+    return last
