@@ -13,6 +13,7 @@ from tocsin import deadletter, hops, ids, lifecycle, retry, tiers, topics
 from tocsin import outcome as outcomes
 from tocsin.clock import rfc3339
 from tocsin.deadletter import Reason
+from tocsin.delivery import TENANT
 from tocsin.envelope import audit_record
 from tocsin.hops import Attempted, Failure, Hop
 from tocsin.ledger.port import AttemptKey, Settlement
@@ -91,29 +92,28 @@ def parked(received: Received, readable: Readable, not_before: datetime, now: da
 
 def unreadable(received: Received, channel: str, found: Unreadable, now: datetime) -> Settlement:
     """Return what to write for a record that cannot be read: a dead letter with its bytes intact."""
-    life = (found.delivery_id, found.life) if found.delivery_id is not None else None
+    life = deadletter.life_of(received.headers)
     letter = deadletter.of_unreadable(received, channel=channel, reason=found.reason, detail=found.detail)
-    data = {
-        "channel": channel,
-        "reason": str(found.reason),
-        "code": "",
-        "message": found.detail,
-        "dead_letter_id": deadletter.letter_id(delivery_id=found.delivery_id, life=found.life, origin=received.source),
-    }
     event = AuditEvent(
         id=ids.hashed(ids.EVENT, *map(str, received.source), Event.DEAD),
         type=Event.DEAD,
         time=now,
-        tenant="default",
-        delivery_id=found.delivery_id,
-        life=found.life if life is not None else None,
-        data=data,
+        tenant=TENANT,
+        delivery_id=life[0] if life else None,
+        life=life[1] if life else None,
+        data={
+            "channel": channel,
+            "reason": str(found.reason),
+            "code": "",
+            "message": found.detail,
+            "dead_letter_id": deadletter.letter_id(life, received.source),
+        },
     )
     return Settlement(
         source=received.source,
         records=(letter, audit_record(event)),
         life=life,
-        terminal=State.DEAD if life is not None else None,
+        terminal=State.DEAD if life else None,
     )
 
 
@@ -144,7 +144,7 @@ def _dead(received: Received, readable: Readable, hop: Hop, reason: Reason) -> t
         "reason": str(reason),
         "code": failure.code,
         "message": failure.message,
-        "dead_letter_id": deadletter.letter_id(delivery_id=delivery.id, life=hop.life, origin=received.source),
+        "dead_letter_id": deadletter.letter_id((delivery.id, hop.life), received.source),
     }
     return data, deadletter.of_delivery(received, channel=delivery.channel, hop=hop, reason=reason)
 

@@ -17,11 +17,9 @@ from tocsin import deadletter, delivery, hops, ids
 from tocsin.clock import Clock, to_ms
 from tocsin.deadletter import DeadLetter
 from tocsin.delivery import Delivery
-from tocsin.record import Received, header, replaced
+from tocsin.record import Received
 
 _MAX_INTEGER = 2**63 - 1
-# A topic's name has at most 249 characters, an offset 19 digits; Python refuses to read a number of thousands.
-_LONGEST_ORIGIN = 300
 
 
 class DeadLetterSink:
@@ -43,11 +41,11 @@ def row_of(received: Received, *, channel: str, now: datetime) -> dict[str, Any]
     """Return a record of a dead-letter topic as a row of `dead_letters`, an open one."""
     letter = _told(received)
     body = None if letter.reason in deadletter.UNREADABLE else _body(received.value)
-    delivery_id = body.id if body else _delivery_id(received)
-    life = letter.hop.life if letter.hop else 0
+    life = deadletter.life_of(received.headers)
     row = {
-        "id": deadletter.letter_id(delivery_id=delivery_id, life=life, origin=letter.origin),
-        "delivery_id": delivery_id,
+        "id": deadletter.letter_id(life, letter.origin),
+        "delivery_id": life[0] if life else None,
+        "life": life[1] if life else None,
         "channel": channel,
         "reason": letter.reason,
         "message": letter.message,
@@ -84,7 +82,6 @@ def _from_body(body: Delivery | None) -> dict[str, Any]:
 def _from_hop(hop: hops.Hop | None) -> dict[str, Any]:
     failure = hop.failure if hop else None
     return {
-        "life": hop.life if hop else None,
         "attempts": hop.attempt if hop else None,
         "history": msgspec.to_builtins(hop.history) if hop else [],
         "code": failure.code if failure else "",
@@ -93,9 +90,7 @@ def _from_hop(hop: hops.Hop | None) -> dict[str, Any]:
 
 
 def _told(received: Received) -> DeadLetter:
-    """Return what the headers tell. An origin that no log and no store could hold is left out."""
-    if len(header(received.headers, hops.ORIGIN) or b"") > _LONGEST_ORIGIN:
-        received = replace(received, headers=replaced(received.headers, {hops.ORIGIN: None}))
+    """Return what the headers tell, with an origin that the store can hold."""
     letter = deadletter.read(received)
     if max(letter.origin.partition, letter.origin.offset) > _MAX_INTEGER:
         return replace(letter, origin=received.source)
@@ -111,12 +106,6 @@ def _body(value: bytes) -> Delivery | None:
         return None
     whole = body.accepted_at.tzinfo is not None and body.expires_at.tzinfo is not None
     return body if whole and _is_delivery(body.id) else None
-
-
-def _delivery_id(received: Received) -> str | None:
-    """Return the delivery's id as the event's id tells it, where the body cannot."""
-    text = (header(received.headers, "ce_id") or b"").decode(errors="replace")
-    return text if _is_delivery(text) else None
 
 
 def _is_delivery(text: str) -> bool:

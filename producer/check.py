@@ -1,13 +1,14 @@
-"""What a schema cannot say of a notification: templates, times, addresses, attachments. All faults are found at once."""
+"""What a schema cannot say of a notification: templates, times, addresses, attachments. Finds all faults at once."""
 
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
+from tocsin.clock import from_rfc3339
 from tocsin.runtime.service import Channel
 from tocsin.templates.catalogue import Catalogue
 from tocsin.templates.template import Template
@@ -107,7 +108,7 @@ class Checker:
             return now + (self._limits.default_expires_in if seconds is None else timedelta(seconds=seconds))
         if "expires_in" in document:
             faults.append(Fault(pointer="/expires_in", detail="goes in place of `expires_at`, not beside it"))
-        moment = _rfc3339(document["expires_at"])
+        moment = from_rfc3339(document["expires_at"])
         if moment is None:
             detail = "must be a time with an offset as in RFC 3339, such as 2030-01-31T12:00:00Z"
         elif moment <= now:
@@ -133,11 +134,3 @@ class Checker:
         if size > self._limits.max_bytes:
             most = self._limits.max_bytes // 1024
             faults.append(Fault(pointer="", detail=f"must be at most {most} KiB without its attachments"))
-
-
-def _rfc3339(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        return None

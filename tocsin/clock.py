@@ -36,6 +36,11 @@ def to_ms(moment: datetime) -> int:
     return (moment - _EPOCH) // _MILLISECOND
 
 
+def to_ms_up(moment: datetime) -> int:
+    """The same, rounded up: for what must not become earlier by being written down."""
+    return -((_EPOCH - moment) // _MILLISECOND)
+
+
 def from_ms(milliseconds: int) -> datetime:
     """Return milliseconds since 1970 as an aware datetime in UTC. Raises OverflowError outside years 1 to 9999."""
     return _EPOCH + timedelta(milliseconds=milliseconds)
@@ -44,3 +49,12 @@ def from_ms(milliseconds: int) -> datetime:
 def rfc3339(moment: datetime) -> str:
     """Return an aware UTC datetime as RFC 3339 with milliseconds and `Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def from_rfc3339(text: str) -> datetime | None:
+    """Return an RFC 3339 time with an offset as an aware datetime in UTC, None if it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None

@@ -53,7 +53,7 @@ def of_unreadable(received: Received, *, channel: str, reason: Reason, detail: s
     """Return the dead letter of a record that could not be read. Its own headers stay, however broken."""
     updates: Mapping[str, bytes | None] = {
         hops.REASON: reason.encode(),
-        hops.ERROR_MESSAGE: detail.encode(errors="replace")[:512],
+        hops.ERROR_MESSAGE: hops.text_value(detail),
         hops.ORIGIN: "/".join(map(str, received.source)).encode(),
     }
     return _record(received, channel, replaced(received.headers, updates))
@@ -74,10 +74,22 @@ def read(received: Received) -> DeadLetter:
     )
 
 
-def letter_id(*, delivery_id: str | None, life: int, origin: Source) -> str:
+def life_of(headers: Headers) -> tuple[str, int] | None:
+    """Return whose life a record is part of, (delivery id, life), by its headers alone; None if they do not say.
+
+    Where they do not, nobody's life may be taken to have ended with it.
+    """
+    delivery_id = _text(headers, "ce_id")
+    life = hops.life(headers)
+    if life is None or not delivery_id.startswith(ids.DELIVERY) or ids.made_at(delivery_id) is None:
+        return None
+    return delivery_id, life
+
+
+def letter_id(life: tuple[str, int] | None, origin: Source) -> str:
     """Return the id of a dead letter: of its life where that is known, else of the place where it was found."""
-    if delivery_id is not None and ids.made_at(delivery_id) is not None:
-        return ids.derived(ids.DEAD_LETTER, delivery_id, str(life))
+    if life is not None:
+        return ids.derived(ids.DEAD_LETTER, life[0], str(life[1]))
     return ids.hashed(ids.DEAD_LETTER, *map(str, origin))
 
 
@@ -90,8 +102,7 @@ def _text(headers: Headers, name: str) -> str:
 
 
 def _origin(received: Received) -> Source:
-    topic, _, rest = _text(received.headers, hops.ORIGIN).partition("/")
-    partition, _, offset = rest.partition("/")
-    if topic and partition.isdecimal() and offset.isdecimal():
-        return Source(topic, int(partition), int(offset))
-    return received.source
+    try:
+        return hops.origin(_text(received.headers, hops.ORIGIN))
+    except hops.BrokenHop:
+        return received.source

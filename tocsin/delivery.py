@@ -12,6 +12,9 @@ import msgspec
 SCHEMA = "urn:tocsin:schema:delivery:1"
 CLOUD_EVENT_TYPE = "tocsin.delivery"
 
+# The tenant of everything until more are made, and of what cannot be read.
+TENANT = "default"
+
 Semantics = Literal["at_least_once", "at_most_once"]
 
 
@@ -77,5 +80,5 @@ def encode(delivery: Delivery) -> bytes:
 
 
 def decode(body: bytes) -> Delivery:
-    """Return the delivery in a record body. Raises msgspec.ValidationError (or DecodeError) if it is not one."""
+    """Return the delivery in a record body. Raises ValueError (msgspec's and Unicode's are such) or RecursionError."""
     return _decoder.decode(body)

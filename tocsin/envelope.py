@@ -3,19 +3,23 @@
 Source: CloudEvents Kafka protocol binding 1.0.2, section 3.2.
 """
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
 from tocsin import lifecycle, topics
-from tocsin.clock import rfc3339
+from tocsin.clock import from_rfc3339, rfc3339
 from tocsin.record import Headers, Record
 
 _SPEC_VERSION = b"1.0"
 _JSON = b"application/json"
 _SOURCE = "/tocsin"
+# As json.dumps writes it: a high one without its low one, or a low one alone.
+_LONE_SURROGATE = re.compile(r"\\ud[89ab]..(?!\\ud[c-f])|(?<!\\ud[89ab]..)\\ud[c-f]..")
 
 
 class BrokenEnvelope(ValueError):
@@ -53,18 +57,14 @@ def read(headers: Headers) -> Envelope:
     found = dict(headers)
     if found.get("ce_specversion") != _SPEC_VERSION:
         raise BrokenEnvelope("attribute specversion is not 1.0")
-    time = _text(found, "ce_time")
-    try:
-        moment = datetime.fromisoformat(time)
-    except ValueError:
-        raise BrokenEnvelope("attribute time is not RFC 3339") from None
-    if moment.tzinfo is None:
-        raise BrokenEnvelope("attribute time has no offset")
+    moment = from_rfc3339(_text(found, "ce_time"))
+    if moment is None:
+        raise BrokenEnvelope("attribute time is not RFC 3339 with an offset")
     return Envelope(
         id=_text(found, "ce_id"),
         type=_text(found, "ce_type"),
         source=_text(found, "ce_source"),
-        time=moment.astimezone(UTC),
+        time=moment,
         schema=_text(found, "ce_dataschema"),
         traceparent=_text(found, "traceparent") if "traceparent" in found else None,
     )
@@ -88,9 +88,14 @@ def audit_record(event: lifecycle.AuditEvent) -> Record:
     """Return an audit event as a record of `notifications.audit`, keyed by its notification."""
     envelope = Envelope(id=event.id, type=event.type, time=event.time, schema=lifecycle.SCHEMA)
     key = event.notification_id or event.id
-    return Record(topic=topics.AUDIT, key=key.encode(), value=_encoder.encode(event), headers=write(envelope))
+    try:
+        value = _encoder.encode(event)
+    except UnicodeEncodeError:
+        # Half a surrogate pair in a provider's text. That something happened must be told all the same.
+        value = _LONE_SURROGATE.sub("\\\\ufffd", json.dumps(msgspec.to_builtins(event))).encode()
+    return Record(topic=topics.AUDIT, key=key.encode(), value=value, headers=write(envelope))
 
 
 def audit_event(body: bytes) -> lifecycle.AuditEvent:
-    """Return the event in a record of `notifications.audit`. Raises msgspec.MsgspecError if there is none."""
+    """Return the event in a record of `notifications.audit`. Raises ValueError or RecursionError if there is none."""
     return _decoder.decode(body)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tocsin.clock import from_ms, to_ms
+from tocsin.clock import from_ms, to_ms, to_ms_up
 from tocsin.record import Headers, Source, replaced
 
 LIFE = "tocsin-life"
@@ -30,6 +30,8 @@ REASON = "tocsin-reason"
 HISTORY = "tocsin-history"
 
 _MAX_TEXT = 512
+# Enough for milliseconds until the year 9999 and for any offset of a log; more is no number that we ever wrote.
+_MAX_DIGITS = 15
 _MAX_HISTORY = 32
 
 
@@ -100,16 +102,16 @@ def write(headers: Headers, hop: Hop) -> Headers:
         FIRST_AT: _number(to_ms(hop.first_at)),
         EXPIRES_AT: _number(to_ms(hop.expires_at)),
         HOPS: _number(hop.hops),
-        NOT_BEFORE: _number(to_ms(hop.not_before)) if hop.not_before else None,
+        NOT_BEFORE: _number(to_ms_up(hop.not_before)) if hop.not_before else None,
         ORIGIN: "/".join(map(str, hop.origin)).encode() if hop.origin else None,
         UNCONFIRMED: _number(hop.unconfirmed) if hop.unconfirmed else None,
         FAULTS: _number(hop.handler_faults) if hop.handler_faults else None,
-        ERROR_CLASS: _text(failure.kind) if failure else None,
-        ERROR_CODE: _text(failure.code) if failure else None,
-        ERROR_MESSAGE: _text(failure.message) if failure else None,
-        PROVIDER: _text(failure.provider) if failure else None,
-        REASON: _text(hop.reason) if hop.reason else None,
-        HISTORY: msgspec.json.encode(hop.history) if hop.history else None,
+        ERROR_CLASS: text_value(failure.kind) if failure else None,
+        ERROR_CODE: text_value(failure.code) if failure else None,
+        ERROR_MESSAGE: text_value(failure.message) if failure else None,
+        PROVIDER: text_value(failure.provider) if failure else None,
+        REASON: text_value(hop.reason) if hop.reason else None,
+        HISTORY: _json(hop.history) if hop.history else None,
     }
     return replaced(headers, values)
 
@@ -124,7 +126,7 @@ def read(headers: Headers) -> Hop:
         first_at=_moment(found, FIRST_AT),
         expires_at=_moment(found, EXPIRES_AT),
         not_before=_moment(found, NOT_BEFORE) if NOT_BEFORE in found else None,
-        origin=_origin(found[ORIGIN]) if ORIGIN in found else None,
+        origin=origin(found[ORIGIN]) if ORIGIN in found else None,
         hops=_int(found, HOPS),
         unconfirmed=_int(found, UNCONFIRMED) if UNCONFIRMED in found else 0,
         handler_faults=_int(found, FAULTS) if FAULTS in found else 0,
@@ -132,6 +134,14 @@ def read(headers: Headers) -> Hop:
         reason=found.get(REASON),
         history=_history(found[HISTORY]) if HISTORY in found else (),
     )
+
+
+def life(headers: Headers) -> int | None:
+    """Return the life that the headers tell, None if they do not: also where another hop header is broken."""
+    values = [value for name, value in headers if name == LIFE]
+    if len(values) != 1 or not _is_number(text := values[0].decode(errors="replace")):
+        return None
+    return int(text)
 
 
 def _own(headers: Headers) -> dict[str, str]:
@@ -152,7 +162,7 @@ def _int(found: Mapping[str, str], name: str) -> int:
     text = found.get(name)
     if text is None:
         raise BrokenHop(f"header {name} is missing")
-    if not (text.isascii() and text.isdigit() and len(text) <= 15):
+    if not _is_number(text):
         raise BrokenHop(f"header {name} is not a whole number")
     return int(text)
 
@@ -164,12 +174,17 @@ def _moment(found: Mapping[str, str], name: str) -> datetime:
         raise BrokenHop(f"header {name} is not a time") from None
 
 
-def _origin(text: str) -> Source:
+def origin(text: str) -> Source:
+    """Return the place that an origin header names. Raises BrokenHop."""
     topic, _, rest = text.partition("/")
     partition, _, offset = rest.partition("/")
-    if not (topic and partition.isdecimal() and offset.isdecimal() and text.isascii()):
+    if not (topic and topic.isascii() and _is_number(partition) and _is_number(offset)):
         raise BrokenHop(f"header {ORIGIN} is not topic/partition/offset")
     return Source(topic, int(partition), int(offset))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
 
 
 def _failure(found: Mapping[str, str], kind: str) -> Failure:
@@ -187,7 +202,7 @@ _history_decoder = msgspec.json.Decoder(tuple[Attempted, ...])
 def _history(text: str) -> tuple[Attempted, ...]:
     try:
         return _history_decoder.decode(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         raise BrokenHop(f"header {HISTORY} is not a list of attempts") from None
 
 
@@ -195,5 +210,19 @@ def _number(value: int) -> bytes:
     return b"%d" % value
 
 
-def _text(value: str) -> bytes:
+def text_value(value: str) -> bytes:
+    """Return text as a header's value: UTF-8, at most 512 bytes, cut between characters."""
     return value.encode(errors="replace")[:_MAX_TEXT].decode(errors="ignore").encode()
+
+
+def _json(history: tuple[Attempted, ...]) -> bytes:
+    try:
+        return msgspec.json.encode(history)
+    except UnicodeEncodeError:
+        # Half a surrogate pair in a provider's text: what is told of an attempt must not stop the delivery.
+        return msgspec.json.encode([_utf8(attempted) for attempted in history])
+
+
+def _utf8(attempted: Attempted) -> Attempted:
+    code, message = (text.encode(errors="replace").decode() for text in (attempted.code, attempted.message))
+    return msgspec.structs.replace(attempted, code=code, message=message)

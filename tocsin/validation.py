@@ -59,6 +59,13 @@ def _faults(error: jsonschema.ValidationError) -> Sequence[Fault]:
         case "required":
             missing = [name for name in expected if name not in instance]
             return [Fault(pointer=pointer([*path, name]), detail="is required") for name in missing]
+        case _ if "propertyNames" in error.absolute_schema_path:
+            return [
+                Fault(
+                    pointer=pointer([*path, str(instance)]),
+                    detail="has a name that " + _detail(str(error.validator), error),
+                )
+            ]
         case "additionalProperties" | "unevaluatedProperties":
             known = sorted(_schema(error).get("properties", ()))
             strange = [name for name in instance if name not in known]

@@ -7,7 +7,6 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from importlib import resources
 from typing import Any, Literal, NamedTuple
 
@@ -54,7 +53,6 @@ class Row:
     outcome: str
     reason: str
     scope: Any
-    wait: timedelta | None
 
     def fits(self, code: int, status: str, text: str, phase: Phase) -> bool:
         """Return whether every condition of the row holds. `text` is in lower case."""
@@ -132,9 +130,9 @@ def _senseless(phase: Phase, told: _Told) -> Outcome:
 def _outcome(row: Row, told: _Told) -> Outcome:
     match row.outcome:
         case "deferred":
-            return Deferred(cause=row.reason, retry_after=row.wait, code=told.code, message=told.message)
+            return Deferred(cause=row.reason, code=told.code, message=told.message)
         case "throttled":
-            return Throttled(scope=row.scope, retry_after=row.wait, code=told.code, message=told.message)
+            return Throttled(scope=row.scope, code=told.code, message=told.message)
         case "misconfigured":
             return Misconfigured(detail=row.reason, code=told.code, message=told.message)
         case "rejected-address":
@@ -151,7 +149,6 @@ def _matches(pattern: str, status: str) -> bool:
 
 def _row(raw: Mapping[str, Any]) -> Row:
     codes = raw["codes"]
-    wait = raw.get("wait")
     return Row(
         codes=frozenset(code for code in codes if isinstance(code, int)),
         classes=frozenset(int(code[0]) for code in codes if isinstance(code, str)),
@@ -161,5 +158,4 @@ def _row(raw: Mapping[str, Any]) -> Row:
         outcome=raw["outcome"],
         reason=raw["reason"],
         scope=raw.get("scope"),
-        wait=None if wait is None else timedelta(seconds=wait),
     )

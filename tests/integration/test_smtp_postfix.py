@@ -83,7 +83,7 @@ async def test_mail_arrives_as_it_was_built(postfix: Postfix, provider: SmtpProv
     ("message", "kind", "reason"),
     [
         (mail("nobody@example.com"), Rejected, "unknown_address"),
-        (mail("ada@elsewhere.example"), Misconfigured, "refused_by_policy"),
+        (mail("ada@elsewhere.example"), Misconfigured, "relaying_refused"),
         (mail("full@example.com"), Deferred, "mailbox_full"),
         (mail(text="x" * 120_000), Rejected, "message_too_large"),
     ],

@@ -11,7 +11,7 @@ import msgspec
 
 from tocsin.cli import wording
 from tocsin.cli.access import Access
-from tocsin.cli.failures import Refused, Unreachable
+from tocsin.cli.failures import Refused, Unanswered, Unreachable
 
 # A submit waits up to 5 s for the disk and up to 5 s for an earlier request with its idempotency key.
 _TIMEOUT = httpx.Timeout(20.0, connect=3.0)
@@ -24,12 +24,14 @@ class Answer:
 
     raw: bytes
     document: Mapping[str, Any]
+    headers: Mapping[str, str]
 
 
 class Gateway:
     """A connection to the gateway, to be used in a `with` block.
 
-    Every method raises Refused where the gateway says no, and Unreachable where nobody answers.
+    Every method raises Refused where the gateway says no, Unreachable where nobody is there, and
+    Unanswered where nobody answered.
     """
 
     def __init__(self, access: Access, *, transport: httpx.BaseTransport | None = None) -> None:
@@ -70,13 +72,13 @@ class Gateway:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Unreachable(wording.unreachable(self._access, error)) from error
         except httpx.TransportError as error:
-            raise Unreachable(wording.unanswered(self._access, error)) from error
+            raise Unanswered(wording.unanswered(self._access, error)) from error
         return self._answer(response)
 
     def _answer(self, response: httpx.Response) -> Answer:
         document = _decoded(response)
         if response.is_success and document is not None:
-            return Answer(raw=response.content, document=document)
+            return Answer(raw=response.content, document=document, headers=response.headers)
         message = wording.refused(self._access, response.status_code, document)
         raise Refused(message, status=response.status_code, problem=document or {})
 

@@ -5,7 +5,8 @@ TocsinError
 ├── CommandFailed     exit 1: it was tried and did not work
 │   ├── Refused       the gateway answered, and the answer is no
 │   ├── Misused       exit 2: the command line itself is wrong
-│   └── Unreachable   exit 3: no gateway answered
+│   └── Unreachable   exit 3: no gateway there
+│       └── Unanswered   a request went out and no answer came: it may have had its effect
 └── anything else     exit 1
 """
 
@@ -37,9 +38,13 @@ class Misused(CommandFailed):
 
 
 class Unreachable(CommandFailed):
-    """No gateway answered at the URL, or not in time."""
+    """There is no gateway at the URL, or no way to it."""
 
     exit_code: ClassVar[int] = 3
+
+
+class Unanswered(Unreachable):
+    """A request went out and no answer came back: it may have had its effect."""
 
 
 def exit_code(error: TocsinError) -> int:

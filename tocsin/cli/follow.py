@@ -5,16 +5,18 @@ while somebody watches; neither is a reason to stop looking.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
 
-from tocsin.cli import timeline
-from tocsin.cli.client import Answer, Gateway
+from tocsin.cli import output, timeline
 from tocsin.cli.failures import Refused, Unreachable
 from tocsin.cli.world import World
 from tocsin.lifecycle import State
+
+if TYPE_CHECKING:
+    from tocsin.cli.client import Answer, Gateway
 
 _QUICK, _QUICK_FOR = 0.25, 10.0
 _SLOW = 1.0
@@ -28,13 +30,30 @@ def ended(document: Mapping[str, Any]) -> bool:
     return State(document["state"]).terminal
 
 
-def answers(
-    gateway: Gateway, notification_id: str, *, world: World, seconds: float | None, just_sent: bool = False
-) -> Iterator[Answer]:
-    """Yield what is known of a notification, again and again, until it has ended or `seconds` are over.
+def watch(
+    gateway: "Gateway",
+    notification_id: str,
+    *,
+    world: World,
+    as_json: bool,
+    seconds: float | None = None,
+    just_sent: bool = False,
+) -> Mapping[str, Any] | None:
+    """Show a notification until it has ended or `seconds` are over: live for people, once at the end as JSON.
 
-    `just_sent`: it is surely there, even if the audit does not know it yet. Raises Refused, Unreachable.
+    Returns what was seen last, None if it never came to sight. Raises Refused, Unreachable.
     """
+    looks = _looks(gateway, notification_id, world=world, seconds=seconds, just_sent=just_sent)
+    last = _silent(looks) if as_json else _shown(looks, console=output.out(), world=world)
+    if last is not None and as_json:
+        output.raw_json(last.raw)
+    return None if last is None else last.document
+
+
+def _looks(
+    gateway: "Gateway", notification_id: str, *, world: World, seconds: float | None, just_sent: bool
+) -> Iterator["Answer"]:
+    """Yield what is known, again and again. `just_sent`: it is surely there, even if the audit is not there yet."""
     started = heard = world.monotonic()
     patient = just_sent
     while True:
@@ -56,25 +75,25 @@ def answers(
 
 
 def _passing(error: Refused | Unreachable, *, just_sent: bool) -> bool:
+    """Return whether it may be different in a moment."""
     if isinstance(error, Unreachable):
         return True
     return error.status == _AWAY or (error.status == _MISSING and just_sent)
 
 
-def shown(looks: Iterator[Answer], *, console: Console, world: World) -> Answer | None:
-    """Show each look as it comes, in place on a terminal, else a line an event; return the last, None without any."""
-    return _live(looks, console, world) if console.is_terminal else _lines(looks, console)
-
-
-def silent(looks: Iterator[Answer]) -> Answer | None:
-    """Return the last look, None without any."""
+def _silent(looks: Iterator["Answer"]) -> "Answer | None":
     last = None
     for last in looks:  # noqa: B007 -- the last one is what is wanted
         pass
     return last
 
 
-def _live(looks: Iterator[Answer], console: Console, world: World) -> Answer | None:
+def _shown(looks: Iterator["Answer"], *, console: Console, world: World) -> "Answer | None":
+    """Show each look: in place on a terminal, elsewhere a line an event."""
+    return _live(looks, console, world) if console.is_terminal else _lines(looks, console)
+
+
+def _live(looks: Iterator["Answer"], console: Console, world: World) -> "Answer | None":
     last = None
     with Live(console=console, auto_refresh=False) as live:
         for last in looks:
@@ -82,7 +101,7 @@ def _live(looks: Iterator[Answer], console: Console, world: World) -> Answer | N
     return last
 
 
-def _lines(looks: Iterator[Answer], console: Console) -> Answer | None:
+def _lines(looks: Iterator["Answer"], console: Console) -> "Answer | None":
     last, told = None, set[str]()
     for last in looks:
         for event_id, line in timeline.lines(last.document):

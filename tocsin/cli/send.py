@@ -6,12 +6,15 @@ import typer
 from rich.text import Text
 from typer.core import TyperCommand
 
-from tocsin.cli import notification, options, output, session, times, world
+from tocsin.cli import follow, notification, options, output, session, times, world
+from tocsin.cli.failures import CommandFailed, Refused, Unanswered
+from tocsin.lifecycle import State
 
 if TYPE_CHECKING:
     from tocsin.cli.client import Answer, Gateway
 
 _UNTIL_ENDED = "end"
+_UNAVAILABLE = 503
 _WHAT = "The notification"
 
 
@@ -38,6 +41,7 @@ def _text(option: str, help_text: str, metavar: str = "TEXT") -> Any:
 
 def send(
     ctx: typer.Context,
+    *,
     to: Annotated[str | None, _text("--to", "Whom to notify: an email address.", "ADDRESS")] = None,
     template: Annotated[str | None, _text("--template", "The name of a template.", "NAME")] = None,
     data: Annotated[str | None, _text("--data", "What fills the template, in JSON.", "JSON")] = None,
@@ -54,9 +58,7 @@ def send(
     metadata: Annotated[
         list[str] | None, _text("--metadata", "Text of yours to search by; may be repeated.", "NAME=VALUE")
     ] = None,
-    file: Annotated[
-        str | None, _text("--file", "A whole notification in JSON; - is standard input.", "FILE")
-    ] = None,
+    file: Annotated[str | None, _text("--file", "A whole notification in JSON; - is standard input.", "FILE")] = None,
     idempotency_key: Annotated[
         str | None, _text("--idempotency-key", "Send once, however often this is repeated within 24 h.", "KEY")
     ] = None,
@@ -80,8 +82,9 @@ def send(
 
     \b
     Examples:
-      tocsin send --to ada@example.com --template welcome --data '{"name": "Ada"}' --wait
-      tocsin send --to ada@example.com --subject Hello --text 'How are you?' --expires-in 1h
+      tocsin send --to ada@example.com --subject Hello --text 'How are you?'
+      tocsin send --to ada@example.com --template welcome \\
+          --data '{"name": "Ada"}' --expires-in 24h --wait
       tocsin send --file notification.json --idempotency-key order-1001
     """
     typed = notification.Typed(
@@ -98,10 +101,10 @@ def send(
         expires_in=expires_in,
         metadata=tuple(metadata or ()),
     )
-    seconds = None if wait in {None, _UNTIL_ENDED} else times.duration(str(wait), option="--wait").total_seconds()
     body = notification.body(typed, file=file)
+    seconds = _seconds(wait)
     with session.connected(ctx, url=url, key=key, key_file=key_file) as gateway:
-        answer = _submit(gateway, body, idempotency_key or f"cli-{world.of(ctx).token()}")
+        answer = _submitted(gateway, body, idempotency_key or f"cli-{world.of(ctx).token()}")
         if not as_json:
             _tell(answer)
         if wait is not None:
@@ -110,7 +113,45 @@ def send(
             output.raw_json(answer.raw)
 
 
-def _submit(gateway: "Gateway", body: bytes, idempotency_key: str) -> "Answer":
-    """Submit it, always under a key: if no answer comes, a repeat with this key is safe, and the error names it."""
-    from tocsin.cli.failures import Unreachable  # noqa: PLC0415
-    return gateway.post("notifications", body=body, headers={"Idempotency-Key": idempotency_key})
+def _seconds(wait: str | None) -> float | None:
+    return None if wait in {None, _UNTIL_ENDED} else times.duration(str(wait), option="--wait").total_seconds()
+
+
+def _submitted(gateway: "Gateway", body: bytes, idempotency_key: str) -> "Answer":
+    """Submit it, always under a key: where it is open whether it was taken, the error says how to repeat it safely."""
+    repeat = f"\nRepeat it with --idempotency-key {idempotency_key}: it is then sent once, taken or not."
+    try:
+        return gateway.post("notifications", body=body, headers={"Idempotency-Key": idempotency_key})
+    except Unanswered as error:
+        raise Unanswered(f"{error}{repeat}") from error
+    except Refused as error:
+        if error.status != _UNAVAILABLE:
+            raise
+        raise Refused(f"{error}{repeat}", status=error.status, problem=error.problem) from error
+
+
+def _tell(answer: "Answer") -> None:
+    console = output.out()
+    console.print(Text(output.plain(answer.document["id"]), style="bold"), soft_wrap=True)
+    for delivery in answer.document["deliveries"]:
+        words = (output.plain(delivery["channel"]), output.state(delivery["state"]), output.plain(delivery["id"]))
+        console.print(Text("  ").join([Text(), *(Text.assemble(word) for word in words)]), soft_wrap=True)
+    if answer.headers.get("Idempotent-Replayed") == "true":
+        output.note("It was submitted before under this idempotency key; nothing is sent again.")
+
+
+def _follow(ctx: typer.Context, gateway: "Gateway", answer: "Answer", *, seconds: float | None, as_json: bool) -> None:
+    """Follow it, and end with 0 only if it was delivered to all of its addresses."""
+    submitted = str(answer.document["id"])
+    later = f"It goes on without you. Look again with: tocsin status {submitted}"
+    try:
+        last = follow.watch(gateway, submitted, world=world.of(ctx), as_json=as_json, seconds=seconds, just_sent=True)
+    except KeyboardInterrupt:
+        output.note(later)
+        raise
+    if last is None and as_json:
+        output.raw_json(answer.raw)
+    if last is None or not follow.ended(last):
+        output.note(f"Not ended yet. {later}")
+    if last is None or last["state"] != State.DELIVERED or last["partial"]:
+        raise typer.Exit(CommandFailed.exit_code)

@@ -1,4 +1,4 @@
-"""A notification as a tree: its deliveries, their lives, and in each life what happened and how long after its start."""
+"""A notification as a tree: its deliveries, their lives, and in each life what happened, and when after its start."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime

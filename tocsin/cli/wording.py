@@ -19,12 +19,17 @@ def unreachable(access: Access, error: Exception) -> str:
 
 def unanswered(access: Access, error: Exception) -> str:
     """Return what to say where a request went out and no answer came back: it may have had its effect."""
-    return f"The gateway at {access.url} did not answer: {_reason(error)}. What was asked may have been done or not."
+    return (
+        f"The gateway at {access.url} did not answer: {_reason(error)}.\n"
+        "What was asked of it may or may not have been done."
+    )
 
 
 def refused(access: Access, status: int, document: Mapping[str, Any] | None) -> str:
     """Return what to say of an answer that is not the one asked for."""
-    if document is None or (status < _FROM_SERVER and "title" not in document):
+    if status >= _FROM_SERVER and not (document and "title" in document):
+        return f"What answers at {access.url} has a problem of its own ({status}). Is a gateway running behind it?"
+    if document is None or "title" not in document:
         return (
             f"What answers at {access.url} ({status}) is not a Tocsin gateway.\n"
             "Name the right place with --url or TOCSIN_URL."

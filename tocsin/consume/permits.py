@@ -1,7 +1,7 @@
 """Who may have an attempt in flight: the lanes of one channel share its permits.
 
-`high` has some to itself. Bulk and retried traffic have a small share that nobody takes from them, and retried traffic
-no more than 30 % while fresh traffic waits. Within these rules the more urgent lane goes first.
+Fresh traffic of `high` has some to itself. Bulk and retried traffic have a small share that normal traffic leaves to
+them, and retried traffic no more than 30 % while fresh traffic waits. Within these rules the more urgent goes first.
 """
 
 from collections.abc import Callable
@@ -29,6 +29,10 @@ class Stream:
         return _URGENCY[self.lane], self.retrying
 
 
+# What people wait for: it has permits to itself, and takes any other that is free.
+_FIRST = Stream(lane=Lane.HIGH, retrying=False)
+
+
 class Waiting(Protocol):
     """Traffic that asks for permits."""
 
@@ -47,7 +51,7 @@ class Permits:
     def __init__(self, total: int) -> None:
         self._total = total
         self._reserve = max(1, int(total * _HIGH_RESERVE)) if total > 1 else 0
-        self._minimum = max(1, int(total * _MINIMUM_SHARE))
+        self._minimum = int(total * _MINIMUM_SHARE)
         self._ceiling = max(1, int(total * _RETRY_CEILING))
         self._held: dict[Stream, int] = {}
         self._wanting: list[tuple[Waiting, Callable[[], None]]] = []
@@ -83,25 +87,27 @@ class Permits:
 
     def _may(self, stream: Stream) -> bool:
         free = self._total - self.in_flight
-        if stream.lane is not Lane.HIGH:
-            high = sum(held for taken, held in self._held.items() if taken.lane is Lane.HIGH)
-            free -= max(0, self._reserve - high)
-        if free <= 0:
+        if free <= 0 or (stream.retrying and self._retrying() >= self._ceiling and self._fresh_waits()):
             return False
-        if stream.retrying and self._retrying() >= self._ceiling and self._fresh_waits():
-            return False
-        return self._starved(stream) or free > self._owed_to_others(stream)
+        if stream == _FIRST:
+            return True
+        shared = free - max(0, self._reserve - self._held.get(_FIRST, 0))
+        return shared > (0 if self._starved(stream) else self._owed_to_others(stream))
 
     def _starved(self, stream: Stream) -> bool:
         shared = stream.retrying or stream.lane is Lane.BULK
         return shared and self._held.get(stream, 0) < self._minimum
 
     def _owed_to_others(self, stream: Stream) -> int:
-        """Return how many permits wait for traffic that is below its share and has something to do."""
+        """Return how many permits wait for traffic that is below its share, has something to do, and may do it."""
+        barred = self._retrying() >= self._ceiling
         return sum(
             min(waiting.pending, self._minimum - self._held.get(waiting.stream, 0))
             for waiting, _ in self._wanting
-            if waiting.stream != stream and waiting.pending and self._starved(waiting.stream)
+            if waiting.stream != stream
+            and waiting.pending
+            and self._starved(waiting.stream)
+            and not (barred and waiting.stream.retrying)
         )
 
     def _retrying(self) -> int:

@@ -36,9 +36,12 @@ class Sweep:
     async def run(self) -> None:
         """See `Loop`."""
         while not self._stop.requested:
-            try:
-                while not self._stop.requested and await self._ledger.forget(older_than=self._keep):
-                    pass
-            except LogError as error:
-                logger.warning("ledger_sweep_failed", error=str(error))
+            await self._sweep()
             await self._stop.pause(_EVERY)
+
+    async def _sweep(self) -> None:
+        try:
+            while await self._ledger.forget(older_than=self._keep) and not self._stop.requested:
+                pass
+        except LogError as error:
+            logger.warning("ledger_sweep_failed", error=str(error))

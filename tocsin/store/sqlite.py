@@ -4,9 +4,11 @@ The file is opened through Python's own SQLite only, and one connection alone wr
 3.51.3 can corrupt a WAL database when one connection commits while another checkpoints. Readers never do either.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -60,21 +62,55 @@ def _engine(url: URL, *, size: int, pragmas: tuple[str, ...], begin: str) -> Asy
         pool_timeout=_READER_WAIT_SECONDS,
         hide_parameters=True,
         # Python's sqlite3 would begin transactions by itself, deferred and not before reads; `begin` below does it.
-        connect_args={"isolation_level": None},
+        connect_args={"isolation_level": None, "async_creator_fn": _connect},
     )
     event.listen(engine.sync_engine, "connect", _set_up(pragmas))
     event.listen(engine.sync_engine, "begin", _beginning(begin))
+    event.listen(engine.sync_engine, "invalidate", _give_up)
     return engine
+
+
+async def _connect(*args: Any, **options: Any) -> aiosqlite.Connection:
+    """Return a connection whose thread does not outlive a failure to open the file.
+
+    aiosqlite asks the thread to end and does not wait for it; on a loop that ends first, as after a start that
+    failed, the thread would print a traceback below the message that says what to do.
+    """
+    connection = aiosqlite.connect(*args, **options)
+    thread = connection._thread  # noqa: SLF001 - as SQLAlchemy's own adapter does
+    thread.daemon = True
+    try:
+        return await connection
+    except BaseException:
+        await asyncio.to_thread(thread.join)
+        raise
 
 
 def _set_up(pragmas: tuple[str, ...]) -> Callable[[Any, Any], None]:
     def set_up(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        try:
+            for pragma in pragmas:
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+        except BaseException:
+            # The pool forgets a connection that was not set up, and its thread would go on.
+            connection.close()
+            raise
 
     return set_up
+
+
+def _give_up(connection: Any, _record: Any, _error: BaseException | None) -> None:
+    """End the transaction of a connection that is thrown away because its caller was cancelled.
+
+    Closing it is not enough: while a cursor is still referred to, from a traceback say, SQLite keeps the connection
+    and its lock. The rollback goes into the queue of the connection's thread, before the close.
+    """
+    driver = connection.driver_connection
+    if (raw := driver._connection) is not None:  # noqa: SLF001 - as SQLAlchemy's own adapter does
+        raw.interrupt()
+        driver._tx.put_nowait((None, raw.rollback))  # noqa: SLF001
 
 
 def _beginning(statement: str) -> Callable[[Connection], None]:

@@ -16,7 +16,7 @@ _FORM = re.compile(r"tcs_[A-Za-z0-9_\-]{43}", re.ASCII)
 class KeyStore(Protocol):
     """Where keys are kept. Asked for a key at most every 30 s while it is in use."""
 
-    async def find(self, hash: str, /) -> Key | None:  # noqa: A002 -- it is one
+    async def find(self, key_hash: str, /) -> Key | None:
         """Return the key with this hash, None if there is none or it is revoked. May raise StoreUnavailable."""
 
 

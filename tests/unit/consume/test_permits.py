@@ -229,7 +229,7 @@ def test_no_permit_that_somebody_may_have_stays_idle(total: int, plan: list[tupl
     for each in channel.traffic.values():
         each.start()
     reserve = max(1, total // 8)
-    kept = max(0, reserve - channel.held(HIGH, HIGH_RETRY))
+    kept = max(0, reserve - channel.held(HIGH))
     fresh = channel.pending(HIGH, NORMAL, BULK)
 
     if channel.pending(HIGH):

@@ -127,14 +127,8 @@ def test_reading_a_dead_letter_never_raises_on_what_breaks_parsers(name: str, va
 def test_a_letter_is_its_lifes_where_that_is_known() -> None:
     delivery = ids.delivery_id("ntf_" + "0" * 26, "email", "a@example.org")
     one, other = Source("notifications.email", 1, 2), Source("notifications.email", 1, 3)
-    known = {
-        deadletter.letter_id(delivery_id=delivery, life=life, origin=place) for life in (0, 1) for place in (one, other)
-    }
-    unknown = {
-        deadletter.letter_id(delivery_id=name, life=0, origin=place)
-        for name in (None, "junk")
-        for place in (one, other)
-    }
+    known = {deadletter.letter_id((delivery, life), place) for life in (0, 1) for place in (one, other)}
+    unknown = {deadletter.letter_id(None, place) for name in (None, "junk") for place in (one, other)}
 
     assert len(known) == 2
     assert len(unknown) == 2

@@ -20,7 +20,7 @@ async def test_a_letter_tells_whose_it_is_why_it_died_and_every_attempt(store: S
     letter = support.a_death(body)
     await support.keep(store, letter)
     item = await support.look(store, support.letter_id(letter))
-    assert item.id == deadletter.letter_id(delivery_id=body.id, life=0, origin=letter.source)
+    assert item.id == deadletter.letter_id((body.id, 0), letter.source)
     assert (item.tenant, item.notification_id, item.delivery_id, item.life) == (
         "default",
         body.notification_id,
@@ -77,6 +77,7 @@ async def test_each_life_that_died_is_a_letter_of_its_own(store: Store) -> None:
     assert (await support.look(store, support.letter_id(second))).life == 1
 
 
+_DEEP = b'[{"attempt": 1, "at": "2026-03-01T12:00:00Z", "outcome": "", "provider": "", "x": ' + b"[" * 100_000
 _STRANGE = [
     support.a_riddle(),
     support.a_riddle(value=b""),
@@ -85,6 +86,7 @@ _STRANGE = [
     support.a_riddle(reason=Reason.BROKEN_HEADERS, headers=((hops.LIFE, b"\xff"), (hops.LIFE, b"2"), ("", b""))),
     support.a_riddle(reason=Reason.UNKNOWN_SCHEMA, value=support.accepted(support.a_delivery()).value),
     support.a_riddle(headers=((hops.HISTORY, b"[" * 100_000),)),
+    support.a_riddle(headers=(*support.accepted(support.a_delivery()).headers, (hops.HISTORY, _DEEP))),
 ]
 _FOREIGN = [
     Record(topic=topics.dlq("sms"), key=None, value=b"hello"),
@@ -117,8 +119,8 @@ def test_the_id_is_the_one_that_the_audit_was_told() -> None:
     body = support.a_delivery()
     record = support.accepted(body, life=2)
     riddle = support.a_riddle(value=b"torn", headers=record.headers)
-    assert support.letter_id(riddle) == deadletter.letter_id(delivery_id=body.id, life=2, origin=riddle.source)
+    assert support.letter_id(riddle) == deadletter.letter_id((body.id, 2), riddle.source)
     lost = support.a_riddle(value=b"torn")
     origin = Source("notifications.email", 3, 9)
-    assert support.letter_id(lost) == deadletter.letter_id(delivery_id=None, life=0, origin=origin)
+    assert support.letter_id(lost) == deadletter.letter_id(None, origin)
     assert support.letter_id(lost).startswith(ids.DEAD_LETTER)

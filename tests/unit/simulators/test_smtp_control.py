@@ -120,7 +120,7 @@ REPLY = {"code": 451, "enhanced": "4.7.0", "text": "Later"}
         ([], "", "must be an object"),
         ({"drop": True}, "/phase", "is required"),
         ({"phase": "lunch", "drop": True}, "/phase", "must be one of connect, mail, rcpt, data, body"),
-        ({"phase": "rcpt", "drip": True}, "/drip", "is not known here; known: delay_seconds"),
+        ({"phase": "rcpt", "drip": True}, "/drip", "is not known here; did you mean drop?"),
         ({"phase": "rcpt", "drop": 1}, "/drop", "must be true or false"),
         ({"phase": "rcpt", "drop": True, "times": 0}, "/times", "must be at least 1"),
         ({"phase": "rcpt", "drop": True, "recipients": ""}, "/recipients", "must not be empty"),

@@ -3,30 +3,37 @@
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 
 import httpx
 
-from tocsin.web.keys import Scope, StoredKey, hashed, newkey
+from tocsin.store.keys import Key, Scope
+from tocsin.web.keys import hashed, newkey
 
 Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+_MADE = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class Keys:
     """A key store in memory that counts how often it is asked."""
 
     def __init__(self) -> None:
-        self.held: dict[str, StoredKey] = {}
+        self.held: dict[str, Key] = {}
         self.asked = 0
         self._random = random.Random(1)
 
-    async def find(self, hash: str, /) -> StoredKey | None:  # noqa: A002
+    async def find(self, key_hash: str, /) -> Key | None:
         self.asked += 1
-        return self.held.get(hash)
+        return self.held.get(key_hash)
 
     def add(self, *scopes: Scope, tenant: str = "default") -> str:
         plain, key_hash = newkey(self._random.randbytes)
         number = len(self.held)
-        self.held[key_hash] = StoredKey(tenant=tenant, key_id=f"key_{number}", name="test", scopes=frozenset(scopes))
+        self.held[key_hash] = Key(
+            tenant=tenant, key_id=f"key_{number}", name="test", scopes=frozenset(scopes), created_at=_MADE
+        )
         return plain
 
     def remove(self, plain: str) -> None:

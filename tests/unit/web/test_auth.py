@@ -1,6 +1,7 @@
 """Keys: who gets in, what the others are told, and how soon a revocation holds."""
 
 import random
+from datetime import UTC, datetime
 from typing import Annotated
 
 import httpx
@@ -9,9 +10,12 @@ from fastapi import APIRouter, Depends
 
 from tests.unit.web.support import Keys, Serve, Ticks, slug
 from tocsin.errors import StoreUnavailable
+from tocsin.store.keys import Key, Scope
 from tocsin.web.auth import Authenticator, Principal, requires
-from tocsin.web.keys import Scope, StoredKey, hashed, newkey, well_formed
+from tocsin.web.keys import hashed, newkey, well_formed
 from tocsin.web.responses import Json
+
+_MADE = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def routes() -> APIRouter:
@@ -117,14 +121,14 @@ async def test_a_revocation_during_a_look_up_is_not_overwritten(ticks: Ticks) ->
     scopes: frozenset[Scope] = frozenset({"read"})
 
     class RevokedMeanwhile(Keys):
-        async def find(self, hash: str, /) -> StoredKey | None:  # noqa: A002
-            found = await super().find(hash)
+        async def find(self, key_hash: str, /) -> Key | None:
+            found = await super().find(key_hash)
             self.held.clear()
             authenticator.forget()
             return found
 
     keys = RevokedMeanwhile()
-    keys.held[key_hash] = StoredKey(tenant="t", key_id="k", name="n", scopes=scopes)
+    keys.held[key_hash] = Key(tenant="t", key_id="k", name="n", scopes=scopes, created_at=_MADE)
     authenticator = Authenticator(keys, monotonic=ticks)
     await authenticator.principal(plain)
 
@@ -144,7 +148,7 @@ async def test_what_is_remembered_is_bounded(
 
 
 async def test_without_the_store_it_is_nobodys_fault(serve: Serve, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def away(_: str) -> StoredKey | None:
+    async def away(_: str) -> Key | None:
         raise StoreUnavailable("password=hunter2")
 
     monkeypatch.setattr(keys, "find", away)

@@ -1,0 +1,87 @@
+"""The entry point of `tocsin`: which commands there are, and how their failures end.
+
+Exit codes: 0 done, 1 refused or failed, 2 usage or settings, 3 no gateway there.
+"""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from tocsin.cli import config, dlq, failures, keys, output, send, status, up, version
+from tocsin.cli.world import World
+from tocsin.errors import TocsinError
+
+
+class Guarded(TyperGroup):
+    """The commands, with every error that was foreseen told in words instead of a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """See Typer."""
+        try:
+            return super().invoke(ctx)
+        except TocsinError as error:
+            output.error(str(error))
+            raise typer.Exit(failures.exit_code(error)) from error
+
+
+def build() -> typer.Typer:
+    """Return the command line."""
+    app = typer.Typer(name="tocsin", cls=Guarded, callback=_start, **_style())
+    app.command("up")(up.up)
+    app.command("send", cls=send.WaitsOptionally)(send.send)
+    app.command("status")(status.status)
+    app.add_typer(_dlq(), name="dlq")
+    app.add_typer(_keys(), name="keys")
+    app.add_typer(_config(), name="config")
+    app.command("version")(version.version)
+    return app
+
+
+def main() -> None:
+    """Run the command line."""
+    build()()
+
+
+def _start(ctx: typer.Context) -> None:
+    """Tocsin delivers notifications: submit them, follow them, and mend what failed.
+
+    \b
+    Try it, in two terminals:
+      tocsin up --demo
+      tocsin send --to ada@example.com --subject Hi --text 'How are you?' \\
+          --wait --key-file data/demo.key
+
+    \b
+    Exit codes: 0 done, 1 refused or failed, 2 usage or settings, 3 no gateway.
+    """
+    ctx.obj = ctx.obj or World()
+
+
+def _style() -> dict[str, Any]:
+    # A traceback with local variables in it could show a key.
+    return {"no_args_is_help": True, "rich_markup_mode": "rich", "pretty_exceptions_enable": False}
+
+
+def _dlq() -> typer.Typer:
+    app = typer.Typer(help="Work with dead letters: what could not be delivered.", **_style())
+    app.command("list")(dlq.list_)
+    app.command("show")(dlq.show)
+    app.command("replay")(dlq.replay)
+    app.command("discard")(dlq.discard)
+    return app
+
+
+def _keys() -> typer.Typer:
+    app = typer.Typer(help="Make, list and revoke API keys.", **_style())
+    app.command("create")(keys.create)
+    app.command("list")(keys.list_)
+    app.command("revoke")(keys.revoke)
+    return app
+
+
+def _config() -> typer.Typer:
+    app = typer.Typer(help="Check and show the settings.", **_style())
+    app.command("check")(config.check)
+    app.command("show")(config.show)
+    return app
