@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from audit import examples, parameters, reading, search
 from audit.search import Wanted
@@ -19,7 +19,10 @@ Reader = Annotated[Principal, Depends(requires("read"))]
 
 
 class Api:
-    """The routes of the audit."""
+    """The routes of the audit.
+
+    `response_class` is for the OpenAPI only, where FastAPI describes the models of nothing but its own JSON answers.
+    """
 
     def __init__(self, *, store: Store, timelines: Timelines) -> None:
         self._store = store
@@ -29,6 +32,7 @@ class Api:
             "/v1/notifications/{notification_id}",
             self._timeline,
             summary="What became of a notification",
+            response_class=JSONResponse,
             response_model=TimelineView,
             responses=examples.answer("The notification with all that happened to it", examples.TIMELINE),
         )
@@ -36,6 +40,7 @@ class Api:
             "/v1/notifications",
             self._search,
             summary="Find notifications, newest first",
+            response_class=JSONResponse,
             response_model=PageView,
             responses=examples.answer("A page of notifications", examples.PAGE),
             openapi_extra=parameters.openapi(),

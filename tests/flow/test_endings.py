@@ -139,7 +139,7 @@ async def test_what_cannot_be_rendered_is_a_dead_letter_without_a_call(tmp_path:
 async def test_wrong_settings_kill_no_message_and_are_no_attempt(tmp_path: Path) -> None:
     clock = ManualClock()
 
-    def mended_later(delivery: Delivery, number: int) -> Outcome:
+    def mended_later(_: Delivery, number: int) -> Outcome:
         return Misconfigured(detail="bad password") if number <= 20 else Delivered()
 
     async with delivering(tmp_path, clock, provider=ScriptedProvider(clock, mended_later)) as running:

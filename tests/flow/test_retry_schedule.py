@@ -1,6 +1,7 @@
 """Scenarios 10, 11 and 12: what is tried again, when, and how it ends."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ async def test_a_transient_error_is_tried_eight_times_on_schedule_then_dead(tmp_
         await running.run_until_over()
 
         calls = [call.at for call in running.provider.calls]
-        waits = [(after - before).total_seconds() for before, after in zip(calls, calls[1:], strict=False)]
+        waits = [(after - before).total_seconds() for before, after in pairwise(calls)]
         assert len(calls) == 8
         for wait, tier in zip(waits, SCHEDULE, strict=True):
             assert tier <= wait <= tier * 1.05 + 1

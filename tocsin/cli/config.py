@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -10,8 +10,6 @@ from tocsin.cli import options, output, world
 
 if TYPE_CHECKING:
     from tocsin.settings.values import Settings
-
-_DEFAULT = "default"
 
 
 def check(ctx: typer.Context, config: options.Config = None, as_json: options.AsJson = False) -> None:
@@ -32,24 +30,16 @@ def check(ctx: typer.Context, config: options.Config = None, as_json: options.As
     output.out().print(output.plain(f"OK: {', '.join(sources)}"), soft_wrap=True)
 
 
-def show(
-    ctx: typer.Context,
-    *,
-    config: options.Config = None,
-    changed: Annotated[bool, typer.Option("--changed", help="Only what is not a default.")] = False,
-    as_json: options.AsJson = False,
-) -> None:
+def show(ctx: typer.Context, *, config: options.Config = None, as_json: options.AsJson = False) -> None:
     """Show every setting with its value and where that comes from. Secrets are masked.
 
     \b
     Examples:
-      tocsin config show --changed
+      tocsin config show
       tocsin config show --json | jq '."http.port".value'
     """
     _, settings = _loaded(ctx, config)
     rows = [(name, value, settings.origin(name)) for name, value in settings.flat().items()]
-    if changed:
-        rows = [row for row in rows if row[2] != _DEFAULT]
     if as_json:
         output.json({name: {"value": value, "origin": origin} for name, value, origin in rows})
     else:

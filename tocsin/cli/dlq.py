@@ -57,7 +57,8 @@ def list_(
         return
     found = answer.document["items"]
     if found:
-        output.out().print(letters.table(found, now=now))
+        console = output.out()
+        console.print(letters.listing(found, now=now, width=console.width))
     else:
         output.note("No dead letters." if set(wanted.values()) <= {None, limit} else "No such dead letters.")
     if more := answer.document["next_cursor"]:

@@ -13,7 +13,6 @@ from rich.live import Live
 from tocsin.cli import output, timeline
 from tocsin.cli.failures import Refused, Unreachable
 from tocsin.cli.world import World
-from tocsin.lifecycle import State
 
 if TYPE_CHECKING:
     from tocsin.cli.client import Answer, Gateway
@@ -23,11 +22,6 @@ _SLOW = 1.0
 # How long the gateway may give no answer that helps: the audit catches up, or a restart ends, well within it.
 _PATIENCE = 30.0
 _MISSING, _AWAY = 404, 503
-
-
-def ended(document: Mapping[str, Any]) -> bool:
-    """Return whether nothing more will happen to the notification by itself."""
-    return State(document["state"]).terminal
 
 
 def watch(
@@ -43,17 +37,20 @@ def watch(
 
     Returns what was seen last, None if it never came to sight. Raises Refused, Unreachable.
     """
-    looks = _looks(gateway, notification_id, world=world, seconds=seconds, just_sent=just_sent)
-    last = _silent(looks) if as_json else _shown(looks, console=output.out(), world=world)
+    seen = looks(gateway, notification_id, world=world, seconds=seconds, just_sent=just_sent)
+    last = _silent(seen) if as_json else _shown(seen, console=output.out(), world=world)
     if last is not None and as_json:
         output.raw_json(last.raw)
     return None if last is None else last.document
 
 
-def _looks(
+def looks(
     gateway: "Gateway", notification_id: str, *, world: World, seconds: float | None, just_sent: bool
 ) -> Iterator["Answer"]:
-    """Yield what is known, again and again. `just_sent`: it is surely there, even if the audit is not there yet."""
+    """Yield what is known, again and again, until it has ended or `seconds` are over.
+
+    `just_sent`: it is surely there, even if the audit is not there yet. Raises Refused, Unreachable.
+    """
     started = heard = world.monotonic()
     patient = just_sent
     while True:
@@ -65,7 +62,7 @@ def _looks(
         else:
             heard, patient = world.monotonic(), True
             yield answer
-            if ended(answer.document):
+            if timeline.ended(answer.document):
                 return
         waited = world.monotonic() - started
         if seconds is not None and waited >= seconds:
@@ -81,29 +78,29 @@ def _passing(error: Refused | Unreachable, *, just_sent: bool) -> bool:
     return error.status == _AWAY or (error.status == _MISSING and just_sent)
 
 
-def _silent(looks: Iterator["Answer"]) -> "Answer | None":
+def _silent(seen: Iterator["Answer"]) -> "Answer | None":
     last = None
-    for last in looks:  # noqa: B007 -- the last one is what is wanted
+    for last in seen:  # noqa: B007 -- the last one is what is wanted
         pass
     return last
 
 
-def _shown(looks: Iterator["Answer"], *, console: Console, world: World) -> "Answer | None":
+def _shown(seen: Iterator["Answer"], *, console: Console, world: World) -> "Answer | None":
     """Show each look: in place on a terminal, elsewhere a line an event."""
-    return _live(looks, console, world) if console.is_terminal else _lines(looks, console)
+    return _live(seen, console, world) if console.is_terminal else _lines(seen, console)
 
 
-def _live(looks: Iterator["Answer"], console: Console, world: World) -> "Answer | None":
+def _live(seen: Iterator["Answer"], console: Console, world: World) -> "Answer | None":
     last = None
     with Live(console=console, auto_refresh=False) as live:
-        for last in looks:
+        for last in seen:
             live.update(timeline.tree(last.document, now=world.now()), refresh=True)
     return last
 
 
-def _lines(looks: Iterator["Answer"], console: Console) -> "Answer | None":
+def _lines(seen: Iterator["Answer"], console: Console) -> "Answer | None":
     last, told = None, set[str]()
-    for last in looks:
+    for last in seen:
         for event_id, line in timeline.lines(last.document):
             if event_id not in told:
                 told.add(event_id)

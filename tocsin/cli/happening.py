@@ -1,6 +1,6 @@
-"""One event of a timeline, in the words of a person: what happened, with which code, by which provider."""
+"""One event of a timeline, in the words of a person: what happened, and the code, the provider and more about it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,21 +19,15 @@ class Happening:
 
     time: datetime
     what: Text
-    code: str
-    provider: str
-    note: str
+    more: str
 
 
 def of(event: Mapping[str, Any]) -> Happening:
     """Return what to show of an event as the API gives it. A type that is not known yet is shown by its name."""
-    data = event["data"]
-    return Happening(
-        time=times.parse(event["time"]),
-        what=_what(event, data),
-        code=output.plain(data.get("code")),
-        provider=output.plain(data.get("provider")),
-        note=output.plain(_note(event["type"], data, times.parse(event["time"]))),
-    )
+    data, time = event["data"], times.parse(event["time"])
+    more = (data.get("code"), data.get("provider"), *_more(event["type"], data, time))
+    told = " · ".join(str(part) for part in more if part)
+    return Happening(time=time, what=_what(event, data), more=output.plain(told))
 
 
 def _what(event: Mapping[str, Any], data: Mapping[str, Any]) -> Text:
@@ -42,21 +36,19 @@ def _what(event: Mapping[str, Any], data: Mapping[str, Any]) -> Text:
     word = str(event["type"])
     for prefix in _PREFIXES:
         word = word.removeprefix(prefix)
-    return output.state(word)
+    return output.state(word.replace("_", " ").replace(".", ": "))
 
 
-def _note(kind: str, data: Mapping[str, Any], at: datetime) -> str:
+def _more(kind: str, data: Mapping[str, Any], at: datetime) -> Iterator[str | None]:
     match kind:
         case Event.ATTEMPTED:
-            took = data.get("duration_ms")
-            parts = [data.get("message"), None if took is None else f"{took} ms"]
-            return " · ".join(str(part) for part in parts if part)
+            if "duration_ms" in data:
+                yield f"{data['duration_ms']} ms"
+            yield data.get("message")
         case Event.RETRYING:
-            due = data.get("not_before")
-            return f"next attempt {times.span(times.parse(due) - at)} later" if due else ""
-        case Event.DEAD:
-            told = [data.get("reason"), data.get("dead_letter_id")]
-            return " · ".join(str(each) for each in told if each)
-        case Event.REPLAYED | Event.DISCARDED:
-            return f"by {data['actor']}" if data.get("actor") else ""
-    return str(data.get("reason") or "")
+            if due := data.get("not_before"):
+                yield f"next attempt {times.span(times.parse(due) - at)} later"
+        case _:
+            yield data.get("reason")
+            if actor := data.get("actor"):
+                yield f"by {actor}"

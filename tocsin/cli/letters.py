@@ -7,21 +7,19 @@ from typing import Any
 
 import msgspec
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli import output, times
 
+# What a line takes with an id, a reason, a code and some words of a message.
+_ROOM = 110
 
-def table(items: Iterable[Mapping[str, Any]], *, now: datetime) -> Table:
-    """Return a list of dead letters."""
-    made = output.table("ID", "DIED", "CHANNEL", "STATE", "REASON", "CODE", "MESSAGE")
-    made.columns[1].no_wrap = made.columns[2].no_wrap = True
-    for item in items:
-        died = times.relative(times.parse(item["died_at"]), now=now)
-        words = (output.plain(item[name]) for name in ("reason", "code", "message"))
-        made.add_row(output.plain(item["id"]), died, output.plain(item["channel"]), _state(item), *words)
-    return made
+
+def listing(items: Iterable[Mapping[str, Any]], *, now: datetime, width: int) -> Table:
+    """Return a list of dead letters: a line each, or two where the lines would be too long to read."""
+    return _wide(items, now) if width >= _ROOM else _narrow(items, now)
 
 
 def whole(letter: Mapping[str, Any], *, now: datetime) -> Group:
@@ -32,6 +30,30 @@ def whole(letter: Mapping[str, Any], *, now: datetime) -> Group:
     return Group(*parts, Text("\nPayload", style="bold"), Text(_payload(letter)))
 
 
+def _wide(items: Iterable[Mapping[str, Any]], now: datetime) -> Table:
+    made = output.table("ID", "DIED", "CHANNEL", "STATE", "REASON", "CODE", "MESSAGE")
+    for column in made.columns[:-1]:
+        column.no_wrap = True
+    for item in items:
+        rest = (output.plain(item[name]) for name in ("reason", "code", "message"))
+        made.add_row(output.plain(item["id"]), _died(item, now), output.plain(item["channel"]), _state(item), *rest)
+    return made
+
+
+def _narrow(items: Iterable[Mapping[str, Any]], now: datetime) -> Table:
+    made = Table.grid()
+    for item in items:
+        title = Text(output.plain(item["id"]), style="bold")
+        made.add_row(Text("  ").join((title, _state(item), Text(_died(item, now)))))
+        rest = (output.plain(item[name]) for name in ("channel", "reason", "code", "message"))
+        made.add_row(Padding(Text(" · ".join(part for part in rest if part)), (0, 0, 0, 2)))
+    return made
+
+
+def _died(letter: Mapping[str, Any], now: datetime) -> str:
+    return times.relative(times.parse(letter["died_at"]), now=now)
+
+
 def _state(letter: Mapping[str, Any]) -> Text:
     """Return the decision about it, and how the replay ended."""
     told = output.state(letter["state"])
@@ -40,7 +62,6 @@ def _state(letter: Mapping[str, Any]) -> Text:
 
 
 def _facts(letter: Mapping[str, Any], now: datetime) -> Table:
-    died = f"{letter['died_at']}, {times.relative(times.parse(letter['died_at']), now=now)}"
     origin = letter["origin"]
     return output.facts(
         ("id", Text(output.plain(letter["id"]), style="bold")),
@@ -50,7 +71,7 @@ def _facts(letter: Mapping[str, Any], now: datetime) -> Table:
         ("message", letter["message"]),
         ("channel", letter["channel"]),
         ("provider", letter["provider"]),
-        ("died", died),
+        ("died", f"{letter['died_at']}, {_died(letter, now)}"),
         ("notification", letter["notification_id"]),
         ("delivery", letter["delivery_id"]),
         ("life", letter["life"]),

@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 from typer.core import TyperCommand
 
-from tocsin.cli import follow, notification, options, output, session, times, world
+from tocsin.cli import follow, notification, options, output, session, timeline, times, world
 from tocsin.cli.failures import CommandFailed, Refused, Unanswered
 from tocsin.lifecycle import State
 
@@ -151,7 +151,7 @@ def _follow(ctx: typer.Context, gateway: "Gateway", answer: "Answer", *, seconds
         raise
     if last is None and as_json:
         output.raw_json(answer.raw)
-    if last is None or not follow.ended(last):
+    if last is None or not timeline.ended(last):
         output.note(f"Not ended yet. {later}")
     if last is None or last["state"] != State.DELIVERED or last["partial"]:
         raise typer.Exit(CommandFailed.exit_code)

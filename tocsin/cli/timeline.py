@@ -13,6 +13,12 @@ from tocsin.cli import happening, output, times
 from tocsin.lifecycle import Event, State
 
 _BETWEEN = ("  ", "")
+_ENDS = frozenset(state.value for state in State if state.terminal)
+
+
+def ended(document: Mapping[str, Any]) -> bool:
+    """Return whether nothing more will happen by itself to a notification, a delivery or a life."""
+    return document["state"] in _ENDS
 
 
 def tree(document: Mapping[str, Any], *, now: datetime) -> Tree:
@@ -35,7 +41,7 @@ def lines(document: Mapping[str, Any]) -> Iterator[tuple[str, Text]]:
             found += [(event, _name(delivery), life["started_at"]) for event in life["events"]]
     for event, name, started in sorted(found, key=lambda each: str(each[0]["time"])):
         told = happening.of(event)
-        parts = (_offset(told, started), Text(name), told.what, Text(told.code), Text(told.provider), Text(told.note))
+        parts = (_offset(told, started), Text(name), told.what, Text(told.more))
         yield event["id"], Text("  ").join(part for part in parts if part)
 
 
@@ -80,9 +86,10 @@ def _life(life: Mapping[str, Any], now: datetime) -> Text:
 
 
 def _more(life: Mapping[str, Any], now: datetime) -> str:
-    """Return when the next attempt is due, or when the time to deliver is over; nothing of a life that has ended."""
-    if State(life["state"]).terminal:
-        return ""
+    """Return when the next attempt is due, or when the time to deliver is over; of a dead life, its dead letter."""
+    if ended(life):
+        letters = [event["data"].get("dead_letter_id") for event in life["events"] if event["type"] == Event.DEAD]
+        return f", dead letter {letters[-1]}" if letters and letters[-1] else ""
     if (due := _due(life)) is not None and due > now:
         return f", next attempt {times.relative(due, now=now)}"
     expires_at = life["expires_at"]
@@ -99,12 +106,10 @@ def _events(life: Mapping[str, Any]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right", no_wrap=True, style="dim")
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for event in life["events"]:
         told = happening.of(event)
-        table.add_row(_offset(told, life["started_at"]), told.what, told.code, told.provider, told.note)
+        table.add_row(_offset(told, life["started_at"]), told.what, told.more)
     return table
 
 

@@ -4,15 +4,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group
+from rich.padding import Padding
 from rich.text import Text
 
-from tocsin.cli import options, output
+from tocsin.cli import options, output, tour, world
 
 if TYPE_CHECKING:
     from tocsin.runtime.gateway import Started
 
 
 def up(
+    ctx: typer.Context,
     config: options.Config = None,
     demo: Annotated[bool, typer.Option("--demo", help="Add the simulators, and deliver to them only.")] = False,
     host: Annotated[
@@ -36,11 +38,13 @@ def up(
     from tocsin.runtime import gateway  # noqa: PLC0415 -- it loads every service
 
     chosen = gateway.UpOptions(config=config, demo=demo, host=host, port=port)
-    raise typer.Exit(gateway.up(chosen, _tell))
 
+    def tell(started: "Started") -> None:
+        output.out().print(banner(started), soft_wrap=True)
+        if demo:
+            tour.begin(started, world.of(ctx))
 
-def _tell(started: "Started") -> None:
-    output.out().print(banner(started), soft_wrap=True)
+    raise typer.Exit(gateway.up(chosen, tell))
 
 
 def banner(started: "Started") -> Group:
@@ -52,7 +56,8 @@ def banner(started: "Started") -> Group:
         *((f"simulator {name}", page) for name, page in started.simulators.items()),
         ("data", str(started.data_dir)),
     )
-    return Group(Text("\nTocsin is up", style="bold green"), facts, *_hints(started))
+    title = Text("\nTocsin is up\n", style="bold green")
+    return Group(title, Padding(facts, (0, 0, 0, 2), expand=False), Text(), *_hints(started))
 
 
 def _key(started: "Started") -> Text | None:
@@ -65,9 +70,11 @@ def _key(started: "Started") -> Text | None:
 def _hints(started: "Started") -> list[Text]:
     lines = []
     if started.key is None:
-        lines.append("Keys were made before; `tocsin keys create` makes others.")
+        lines.append("Use a key that was made before; `tocsin keys create` makes others.")
     elif started.key_file is not None:
-        lines.append(f"The key is kept in {started.key_file}. In another terminal: --key-file {started.key_file}")
+        lines.append(
+            f"The demo's key is kept in {started.key_file}. In another terminal: --key-file {started.key_file}"
+        )
     elif started.key_is_new:
         lines.append("The key is shown this once: keep it now, for instance in TOCSIN_KEY.")
     lines.append("Ctrl-C stops.\n")

@@ -48,8 +48,7 @@ def problem(document: Mapping[str, Any], status: int) -> Iterator[str]:
     title = document.get("title") or f"The gateway answered {status}"
     errors = [error for error in document.get("errors") or () if isinstance(error, Mapping)]
     if not errors:
-        detail = document.get("detail")
-        yield f"{title}: {detail}" if detail else str(title)
+        yield str(document.get("detail") or title)
         return
     yield f"{title}:"
     width = max(len(_place(error)) for error in errors)

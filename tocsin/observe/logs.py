@@ -24,7 +24,16 @@ _FRAMES = 16
 _MAX_TRACEBACK = 16_000
 
 # These tell of every request or query at INFO, which metrics do better.
-_CHATTY = ("uvicorn.access", "httpx", "httpcore", "aiosmtpd", "mail.log", "sqlalchemy", "aiosqlite", "aiokafka")
+_CHATTY = (
+    "uvicorn",
+    "httpx",
+    "httpcore",
+    "aiosmtpd",
+    "mail.log",
+    "sqlalchemy",
+    "alembic",
+    "aiosqlite",
+)
 
 # Without these, and in one line, no text can pretend to be another line or move the cursor of a terminal.
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}

@@ -46,15 +46,24 @@ async def ensure(
 
 
 async def _demo_key(keys: Keys, path: Path, randbytes: Callable[[int], bytes]) -> FirstKey:
-    kept = path.read_text(encoding="utf-8").strip() if path.exists() else ""
-    if well_formed(kept):
+    kept = _read(path)
+    if kept is not None:
         await _keep(keys, kept, "demo")
         return FirstKey(text=kept, new=False, file=path)
     plain, _ = newkey(randbytes)
     await _keep(keys, plain, "demo")
+    _write(path, plain)
+    return FirstKey(text=plain, new=True, file=path)
+
+
+def _read(path: Path) -> str | None:
+    text = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+    return text if well_formed(text) else None
+
+
+def _write(path: Path, plain: str) -> None:
     path.touch(mode=0o600)
     path.write_text(plain + "\n", encoding="utf-8")
-    return FirstKey(text=plain, new=True, file=path)
 
 
 async def _keep(keys: Keys, plain: str, name: str) -> None:

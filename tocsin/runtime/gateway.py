@@ -22,6 +22,7 @@ from tocsin.runtime.service import Service, Simulator
 from tocsin.settings import find, sections
 from tocsin.settings.load import load
 from tocsin.settings.values import Settings
+from tocsin.web import keys_api
 
 SIMULATOR_PORT = 8190
 
@@ -126,7 +127,13 @@ async def gateway(
             wired.keys, directory=directory, demo=demo, environ=os.environ, randbytes=secrets.token_bytes
         )
         running = await stack.enter_async_context(
-            host.running(wired.context, services or discover.services(), version=release, extra=wired.loops)
+            host.running(
+                wired.context,
+                services or discover.services(),
+                version=release,
+                extra=wired.loops,
+                routers=[keys_api.router(wired.keys, wired.publish, randbytes=secrets.token_bytes)],
+            )
         )
         url = await stack.enter_async_context(server.serving(running.app, listening))
         started = Started(

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from loguru import logger
 
 from tocsin.consume.loop import Loop
@@ -35,8 +35,8 @@ class Running:
     failed: asyncio.Event
 
 
-def assemble(context: Context, parts: Sequence[Part], *, version: str) -> FastAPI:
-    """Return the one app of these parts."""
+def assemble(context: Context, parts: Sequence[Part], routers: Sequence[APIRouter], *, version: str) -> FastAPI:
+    """Return the one app of these parts, with the routers that belong to none."""
     http = context.settings.section("http", sections.Http)
     checks: dict[str, Callable[[], Check]] = {"event_log": lambda: _log_check(context)}
     for part in parts:
@@ -44,7 +44,7 @@ def assemble(context: Context, parts: Sequence[Part], *, version: str) -> FastAP
     return create_app(
         title="Tocsin",
         version=version,
-        routers=[part.router for part in parts if part.router is not None],
+        routers=[*(part.router for part in parts if part.router is not None), *routers],
         metrics=context.metrics,
         authenticator=context.authenticator,
         checks=checks,
@@ -56,7 +56,12 @@ def assemble(context: Context, parts: Sequence[Part], *, version: str) -> FastAP
 
 @asynccontextmanager
 async def running(
-    context: Context, services: Sequence[Service], *, version: str, extra: Sequence[Loop] = ()
+    context: Context,
+    services: Sequence[Service],
+    *,
+    version: str,
+    extra: Sequence[Loop] = (),
+    routers: Sequence[APIRouter] = (),
 ) -> AsyncIterator[Running]:
     """Build the services and run their loops until the block is left; then drain them in order.
 
@@ -67,7 +72,7 @@ async def running(
     loops = [loop for part in parts for loop in part.loops] + list(extra)
     tasks = {loop: asyncio.create_task(_watched(loop, failed), name=loop.name) for loop in loops}
     try:
-        yield Running(app=assemble(context, parts, version=version), failed=failed)
+        yield Running(app=assemble(context, parts, routers, version=version), failed=failed)
     finally:
         await _drain(parts, extra, tasks)
         for part in parts:

@@ -12,10 +12,12 @@ from typing import Any
 from tocsin import topics
 from tocsin.clock import Clock
 from tocsin.consume.loop import Loop
+from tocsin.envelope import audit_record
 from tocsin.errors import SettingsError
 from tocsin.eventlog.embedded.log import EmbeddedConfig, EmbeddedLog, open_log
 from tocsin.eventlog.embedded.retention import Retention
 from tocsin.ledger.embedded import EmbeddedLedger
+from tocsin.lifecycle import AuditEvent
 from tocsin.observe.metrics import Metrics
 from tocsin.runtime.service import Channel, Context
 from tocsin.runtime.sweep import Sweep
@@ -41,6 +43,10 @@ class Wired:
     context: Context
     keys: Keys
     loops: tuple[Loop, ...]
+
+    async def publish(self, event: AuditEvent) -> None:
+        """Make an audit event durable. Raises LogUnavailable."""
+        await self.context.publisher.write([audit_record(event)])
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,11 @@ from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, insert, se
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.unit.consume.scripted_log import TOPIC, HurryingClock, ScriptedLog
-from tocsin.consume import ingest as loop
 from tocsin.consume.ingest import Ingest
 from tocsin.errors import CommitFenced, LogUnavailable, StoreUnavailable
 from tocsin.observe.metrics import Metrics
 from tocsin.record import Partition, Received
-from tocsin.store import tables
+from tocsin.store import offsets, tables
 from tocsin.store.engine import Store, open_store
 
 GROUP = "tocsin.lines"
@@ -58,17 +57,19 @@ class FailingStore:
 
     def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
         self._writes -= 1
-        return self._store.write() if self._writes < 0 else _away()
+        return self._store.write() if self._writes < 0 else _Away()
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         self._reads -= 1
-        return self._store.read() if self._reads < 0 else _away()
+        return self._store.read() if self._reads < 0 else _Away()
 
 
-@asynccontextmanager
-async def _away() -> AsyncIterator[AsyncConnection]:
-    raise StoreUnavailable("disk full")
-    yield
+class _Away:
+    async def __aenter__(self) -> AsyncConnection:
+        raise StoreUnavailable("disk full")
+
+    async def __aexit__(self, *_: object) -> None:
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ async def test_a_crash_between_the_rows_and_the_offsets_keeps_neither(
 
     log.put(b"a", b"b")
     with monkeypatch.context() as patched:
-        patched.setattr(loop.offsets, "advance", crash)
+        patched.setattr(offsets, "advance", crash)
         with pytest.raises(Crash):
             await make().run()
 

@@ -196,7 +196,7 @@ def run(channel: Channel, plan: Sequence[tuple[str, Stream, int]]) -> None:
                 channel.traffic[stream].finish()
 
         assert channel.held() == channel.permits.in_flight <= channel.total
-        others = channel.held() - channel.held(HIGH, HIGH_RETRY)
+        others = channel.held() - channel.held(HIGH)
         reserve = max(1, channel.total // 8) if channel.total > 1 else 0
         assert others <= channel.total - reserve
 

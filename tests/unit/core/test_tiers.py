@@ -58,8 +58,20 @@ def test_a_tiers_own_delay_with_jitter_is_one_stay(tier: tiers.Tier, jitter: flo
 
 @pytest.mark.parametrize(
     ("wait", "name"),
-    [(0, "5s"), (4.9, "5s"), (5, "5s"), (29.9, "5s"), (30, "30s"), (119, "30s"), (120, "2m"), (599, "2m")]
-    + [(600, "10m"), (3599, "10m"), (3600, "1h"), (86_400, "1h")],
+    [
+        (0, "5s"),
+        (4.9, "5s"),
+        (5, "5s"),
+        (29.9, "5s"),
+        (30, "30s"),
+        (119, "30s"),
+        (120, "2m"),
+        (599, "2m"),
+        (600, "10m"),
+        (3599, "10m"),
+        (3600, "1h"),
+        (86400, "1h"),
+    ],
 )
 def test_the_largest_tier_that_fits_is_taken(wait: float, name: str) -> None:
     assert tiers.fitting(timedelta(seconds=wait)).name == name

@@ -54,8 +54,18 @@ def test_the_tier_of_a_retry_topic_is_the_one_it_was_made_for() -> None:
 
 @pytest.mark.parametrize(
     "topic",
-    ["", "5s", "notifications.5s", "notifications.email.retry", "notifications.email.retry.", "notifications.email"]
-    + ["notifications.email.retry.7s", "notifications.email.retry.5s.dlq", "notifications.email.bulk", "retry.5s"],
+    [
+        "",
+        "5s",
+        "notifications.5s",
+        "notifications.email.retry",
+        "notifications.email.retry.",
+        "notifications.email",
+        "notifications.email.retry.7s",
+        "notifications.email.retry.5s.dlq",
+        "notifications.email.bulk",
+        "retry.5s",
+    ],
 )
 def test_any_other_topic_has_no_tier(topic: str) -> None:
     assert topics.tier_of(topic) is None
