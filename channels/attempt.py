@@ -20,7 +20,7 @@ from tocsin import outcome as outcomes
 from tocsin.clock import Clock
 from tocsin.deadletter import Reason
 from tocsin.delivery import TemplateRef
-from tocsin.errors import NotClaimed, TocsinError
+from tocsin.errors import NotClaimed
 from tocsin.hops import Failure
 from tocsin.ledger.port import AttemptKey, Granted, Ledger, Settlement
 from tocsin.outcome import Outcome
@@ -45,7 +45,10 @@ class AttemptConfig:
 class _Claim:
     """The claim of one attempt, as the provider awaits it; remembers what came of it."""
 
-    def __init__(self, ledger: Ledger, key: AttemptKey, source: Source, *, at_most_once: bool) -> None:
+    def __init__(
+        self, ledger: Ledger, key: AttemptKey, source: Source, *, at_most_once: bool, claimed: set[Source]
+    ) -> None:
+        self._claimed = claimed
         self._ledger = ledger
         self._key = key
         self._source = source
@@ -58,6 +61,7 @@ class _Claim:
         if not isinstance(answer, Granted):
             raise NotClaimed
         self.granted = answer
+        self._claimed.add(self._source)
         if answer.takeovers and self._at_most_once:
             self.giving_up = Reason.OUTCOME_UNKNOWN
         elif answer.takeovers >= _CRASH_LOOP:
@@ -89,6 +93,8 @@ class Attempts:
         self._random = random
         self._tally = tally
         self._fetch_template = fetch_template
+        # What was claimed and is not settled yet: if our code fails now, bytes may have left.
+        self._claimed: set[Source] = set()
 
     def due(self, received: Received) -> datetime | None:
         """Return until when a record of a retry topic stays where it is."""
@@ -121,63 +127,60 @@ class Attempts:
             return settle.given_up(received, found, failure, Reason.REJECTED, now=now, claimed=False)
         return await self._send(received, found, message)
 
-    def on_bug(self, received: Received, error: Exception) -> Settlement:
-        """A bug met before the claim: the record is tried once more, then it is a dead letter."""
+    def on_bug(self, received: Received, error: BaseException) -> Settlement:
+        """A bug is tried once more, then it is a dead letter. After the claim it has left an unknown outcome."""
         found = self._reader.read(received)
         now = self._clock.now()
         if isinstance(found, Unreadable):
             return settle.unreadable(received, self._config.channel, found, now)
+        failure = _bug_failure(error)
+        if received.source in self._claimed:
+            outcome = outcomes.Unconfirmed(phase="handler_error", code=failure.code, message=failure.message)
+            provider = self._carrier.providers[0].name
+            attempt = Attempt(provider=provider, ended_at=now, took=timedelta(), outcome=outcome, bug=True)
+            return settle.attempted(received, found, attempt, self._decide(found, attempt))
         if found.hop.handler_faults:
-            return settle.given_up(received, found, _bug_failure(error), Reason.HANDLER_ERROR, now=now, claimed=False)
-        faults = found.hop.handler_faults + 1
-        return settle.parked(received, found, now + tiers.TIERS[0].delay, now, handler_faults=faults)
+            return settle.given_up(received, found, failure, Reason.HANDLER_ERROR, now=now, claimed=False)
+        due = now + tiers.TIERS[0].delay
+        return settle.parked(received, found, due, now, handler_faults=found.hop.handler_faults + 1)
 
     def settled(self, received: Received, settlement: Settlement, *, effective: bool) -> None:
         """Count what was written."""
-        del received
+        self._claimed.discard(received.source)
         self._tally.settled(settlement, effective=effective)
 
     async def _send(self, received: Received, found: Readable, message: object) -> Settlement | None:
         provider = self._carrier.providers[0]
         at_most_once = found.delivery.semantics == "at_most_once"
-        claim = _Claim(self._ledger, settle.key_of(found), received.source, at_most_once=at_most_once)
+        claim = _Claim(
+            self._ledger, settle.key_of(found), received.source, at_most_once=at_most_once, claimed=self._claimed
+        )
         started = self._clock.monotonic()
         try:
-            outcome, bug = await self._call(provider, found, message, claim)
+            outcome = await self._call(provider, found, message, claim)
         except NotClaimed:
             return self._not_claimed(received, found, claim)
         took = timedelta(seconds=self._clock.monotonic() - started)
-        ended_at = self._clock.now()
-        attempt = Attempt(provider=provider.name, ended_at=ended_at, took=took, outcome=outcome, bug=bug)
+        attempt = Attempt(provider=provider.name, ended_at=self._clock.now(), took=took, outcome=outcome)
         self._tally.attempted(attempt)
         decision = self._decide(found, attempt)
         if isinstance(decision, retry.NoAttempt):
-            await self._ledger.release(settle.key_of(found), received.source)
             logger.error("route_misconfigured", provider=provider.name, code=outcome.code, detail=outcome.message)
-            return settle.parked(received, found, decision.not_before, attempt.ended_at)
+            key = settle.key_of(found)
+            return settle.parked(received, found, decision.not_before, attempt.ended_at, gives_back=key)
         return settle.attempted(received, found, attempt, decision)
 
-    async def _call(self, provider: Provider, found: Readable, message: object, claim: _Claim) -> tuple[Outcome, bool]:
-        """Return the provider's outcome, and whether it is one that a bug of ours left unknown."""
+    async def _call(self, provider: Provider, found: Readable, message: object, claim: _Claim) -> Outcome:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._config.deadline.total_seconds()
         key = f"{found.delivery.id}:{found.hop.life}"
         try:
             async with asyncio.timeout_at(deadline + _GRACE_SECONDS):
-                return await provider.send(message, key=key, deadline=deadline, claim=claim), False
-        except NotClaimed:
-            raise
+                return await provider.send(message, key=key, deadline=deadline, claim=claim)
         except TimeoutError:
             if claim.granted is None:
-                return outcomes.Deferred(cause="deadline", message="no attempt could begin in time"), False
-            return outcomes.Unconfirmed(phase="deadline", message="the provider did not answer in time"), False
-        except TocsinError:
-            raise
-        except Exception as error:
-            if claim.granted is None:
-                raise
-            logger.opt(exception=error).error("provider_failed", provider=provider.name)
-            return outcomes.Unconfirmed(phase="handler_error", message=_bug_failure(error).message), True
+                return outcomes.Deferred(cause="deadline", message="no attempt could begin in time")
+            return outcomes.Unconfirmed(phase="deadline", message="the provider did not answer in time")
 
     def _not_claimed(self, received: Received, found: Readable, claim: _Claim) -> Settlement | None:
         if claim.giving_up is None:
@@ -199,6 +202,6 @@ class Attempts:
         )
 
 
-def _bug_failure(error: Exception) -> Failure:
+def _bug_failure(error: BaseException) -> Failure:
     """Return the failure that a bug is: its type only, since its text may hold anything."""
     return Failure(kind="handler_error", code=type(error).__name__, message=f"a bug: {type(error).__name__}")

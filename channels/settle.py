@@ -82,11 +82,23 @@ def expired(received: Received, readable: Readable, now: datetime) -> Settlement
     )
 
 
-def parked(received: Received, readable: Readable, not_before: datetime, now: datetime, **changes: Any) -> Settlement:
+def parked(
+    received: Received,
+    readable: Readable,
+    not_before: datetime,
+    now: datetime,
+    *,
+    handler_faults: int | None = None,
+    gives_back: AttemptKey | None = None,
+) -> Settlement:
     """Return what to write for a delivery that has to wait on: the same attempt, in the tier that fits the rest."""
-    hop = hops.onward(readable.hop, source=received.source, not_before=not_before, **changes)
+    faults = readable.hop.handler_faults if handler_faults is None else handler_faults
+    hop = hops.onward(readable.hop, source=received.source, not_before=not_before, handler_faults=faults)
     return Settlement(
-        source=received.source, records=(_waiting(received, readable, hop, not_before - now),), life=_life(readable)
+        source=received.source,
+        records=(_waiting(received, readable, hop, not_before - now),),
+        gives_back=gives_back,
+        life=_life(readable),
     )
 
 

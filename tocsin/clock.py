@@ -48,7 +48,7 @@ def from_ms(milliseconds: int) -> datetime:
 
 def rfc3339(moment: datetime) -> str:
     """Return an aware UTC datetime as RFC 3339 with milliseconds and `Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def from_rfc3339(text: str) -> datetime | None:

@@ -86,6 +86,8 @@ def _again(
     hop: Hop, retry_after: timedelta | None, *, now: datetime, policy: RetryPolicy, random: float
 ) -> Again | Expired | Dead:
     attempt = hop.attempt + 1
+    if now >= hop.expires_at:
+        return Expired()
     if attempt >= policy.max_attempts:
         return Dead(reason=Reason.EXHAUSTED)
     if retry_after is not None and retry_after > policy.max_retry_after:

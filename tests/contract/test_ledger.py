@@ -161,10 +161,15 @@ async def test_an_ended_life_grants_no_further_attempt(open_ledger: OpenLedger) 
         assert await ledger.claim(AttemptKey(DELIVERY, 1, 1), THERE, durable=True) == Granted()
 
 
+def giving_back(source: Source) -> Settlement:
+    """Return what is settled when a claim came to nothing."""
+    return Settlement(source=source, records=(), gives_back=KEY, life=(DELIVERY, 0))
+
+
 async def test_a_claim_given_back_is_anybodys_and_no_takeover(open_ledger: OpenLedger) -> None:
     async with open_ledger() as (_, ledger):
         await ledger.claim(KEY, HERE, durable=True)
-        await ledger.release(KEY, HERE)
+        await ledger.settle(giving_back(HERE))
 
         assert await ledger.claim(KEY, THERE, durable=True) == Granted(takeovers=0)
 
@@ -172,7 +177,7 @@ async def test_a_claim_given_back_is_anybodys_and_no_takeover(open_ledger: OpenL
 async def test_a_claim_of_somebody_else_is_not_given_back(open_ledger: OpenLedger) -> None:
     async with open_ledger() as (_, ledger):
         await ledger.claim(KEY, HERE, durable=True)
-        await ledger.release(KEY, THERE)
+        await ledger.settle(giving_back(THERE))
 
         assert await ledger.claim(KEY, THERE, durable=True) == Forked()
 
@@ -182,7 +187,7 @@ async def test_a_settled_attempt_cannot_be_given_back(open_ledger: OpenLedger) -
         await log.ensure_topics(SPECS)
         await ledger.claim(KEY, HERE, durable=True)
         await ledger.settle(retrying())
-        await ledger.release(KEY, HERE)
+        await ledger.settle(giving_back(HERE))
 
         assert await ledger.claim(KEY, HERE, durable=True) == Settled()
 

@@ -235,7 +235,7 @@ async def test_a_channel_stops_when_most_of_its_records_cannot_be_read(tmp_path:
         ]
         await running.write(*junk)
         await until(lambda: running.tally.halted, what="the channel to stop")
-        await until(lambda: not any(w._running or w._ready for w in running.workers), what="what ran to end")
+        await until(lambda: not any(worker._running for worker in running.workers), what="what ran to end")
 
         assert len(await running.dead_letters()) < 400
 

@@ -120,7 +120,7 @@ class Delivering:
             if subscription is None or worker._running or worker._ready:
                 return False
             unread = any(position < log.tail(p) for p, position in subscription._positions.items())  # type: ignore[attr-defined]
-            full = any(not tracker.room for tracker in worker._trackers.values())
+            full = any(not tracker.has_room for tracker in worker._trackers.values())
             if unread and not full:
                 return False
         return True

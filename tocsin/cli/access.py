@@ -34,14 +34,19 @@ def find(*, url: str | None, key: str | None, key_file: Path | None, environ: Ma
     return Access(url=_url(url or environ.get("TOCSIN_URL") or DEFAULT_URL), key=found, key_source=source)
 
 
+def no_url(text: str) -> str:
+    """Return what to say of something that is not the URL of a gateway."""
+    return f"{text} is not the URL of a gateway; write it like {DEFAULT_URL}"
+
+
 def _url(text: str) -> str:
-    wrong = Misused(f"{text} is not the URL of a gateway; write it like {DEFAULT_URL}")
+    wrong = Misused(no_url(text))
     try:
         parts = urlsplit(text)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         raise wrong from None
-    if not usable or parts.query or parts.fragment or not text.isprintable():
+    if not usable or parts.query or parts.fragment or "@" in parts.netloc or " " in text or not text.isprintable():
         raise wrong
     return text.rstrip("/")
 

@@ -10,8 +10,8 @@ import httpx
 import msgspec
 
 from tocsin.cli import wording
-from tocsin.cli.access import Access
-from tocsin.cli.failures import Refused, Unanswered, Unreachable
+from tocsin.cli.access import Access, no_url
+from tocsin.cli.failures import Misused, Refused, Unanswered, Unreachable
 
 # A submit waits up to 5 s for the disk and up to 5 s for an earlier request with its idempotency key.
 _TIMEOUT = httpx.Timeout(20.0, connect=3.0)
@@ -69,6 +69,8 @@ class Gateway:
         url = "/".join((self._access.url, "v1", *(quote(part, safe="") for part in path)))
         try:
             response = self._client.request(method, url, **request)
+        except (httpx.InvalidURL, UnicodeError) as error:  # from the name of a host that cannot be one
+            raise Misused(no_url(self._access.url)) from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Unreachable(wording.unreachable(self._access, error)) from error
         except httpx.TransportError as error:

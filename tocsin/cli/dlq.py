@@ -1,6 +1,6 @@
 """`tocsin dlq`: list dead letters, look into one, send some again, give some up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -143,25 +143,30 @@ def _ask(ctx: typer.Context, count: int) -> None:
 
 def _each(letter_ids: Sequence[str], decide: Callable[[str], "Answer"], *, as_json: bool) -> None:
     """Decide about each; one that is refused does not keep the others from being done."""
-    results: list[dict[str, Any]] = []
-    refused = 0
-    for letter_id in dict.fromkeys(letter_ids):
-        try:
-            done = decide(letter_id).document
-        except Refused as error:
-            refused += 1
-            results.append({"id": letter_id, **error.problem})
-            output.error(f"{letter_id}: {error}")
-        else:
-            results.append(dict(done))
-            if not as_json:
-                _tell(done)
-    if as_json:
-        output.json({"results": results})
-    if refused:
+    results: list[Mapping[str, Any]] = []
+    try:
+        for letter_id in dict.fromkeys(letter_ids):
+            results.append(_one(letter_id, decide, as_json=as_json))  # noqa: PERF401 -- each counts once it is done
+    finally:
+        # Also where the gateway goes away half-way: what was done has been done.
+        if as_json:
+            output.json({"results": results})
+    if any("status" in result for result in results):
         raise typer.Exit(CommandFailed.exit_code)
 
 
-def _tell(done: Any) -> None:
+def _one(letter_id: str, decide: Callable[[str], "Answer"], *, as_json: bool) -> Mapping[str, Any]:
+    """Return the answer, or the problem with the letter's id; only a problem has a `status`."""
+    try:
+        done = decide(letter_id).document
+    except Refused as error:
+        output.error(f"{letter_id}: {error}")
+        return {**error.problem, "id": letter_id, "status": error.status}
+    if not as_json:
+        _tell(done)
+    return done
+
+
+def _tell(done: Mapping[str, Any]) -> None:
     life = f" as life {done['life']}" if "life" in done else ""
     output.out().print(output.plain(f"{done['id']}  {done['state']}{life}"), soft_wrap=True)

@@ -16,6 +16,13 @@ from tocsin.errors import TocsinError
 class Guarded(TyperGroup):
     """The commands, with every error that was foreseen told in words instead of a traceback."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See Typer. Bytes that are no text could be sent nowhere, so they are refused here, for all commands."""
+        for number, argument in enumerate(args, start=1):
+            if not _is_text(argument):
+                raise typer.BadParameter(f"argument {number} is not UTF-8 text")
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """See Typer."""
         try:
@@ -23,6 +30,10 @@ class Guarded(TyperGroup):
         except TocsinError as error:
             output.error(str(error))
             raise typer.Exit(failures.exit_code(error)) from error
+
+
+def _is_text(argument: str) -> bool:
+    return not any("\udc80" <= character <= "\udcff" for character in argument)
 
 
 def build() -> typer.Typer:

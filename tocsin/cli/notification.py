@@ -77,7 +77,7 @@ def _data(typed: Typed) -> msgspec.Raw | None:
     if typed.data is not None and typed.data_file is not None:
         raise Misused("--data and --data-file were both given; keep one of them")
     if typed.data is not None:
-        return msgspec.Raw(_json(typed.data.encode(errors="surrogateescape"), what="--data"))
+        return msgspec.Raw(_json(typed.data.encode(), what="--data"))
     if typed.data_file is not None:
         what = f"--data-file {typed.data_file}"
         return msgspec.Raw(_json(_read(typed.data_file, option="--data-file"), what=what))

@@ -7,7 +7,7 @@ from rich.text import Text
 from typer.core import TyperCommand
 
 from tocsin.cli import follow, notification, options, output, session, timeline, times, world
-from tocsin.cli.failures import CommandFailed, Refused, Unanswered
+from tocsin.cli.failures import CommandFailed, Misused, Refused, Unanswered
 from tocsin.lifecycle import State
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ def send(
         metadata=tuple(metadata or ()),
     )
     body = notification.body(typed, file=file)
+    if idempotency_key is not None and not (idempotency_key.isascii() and idempotency_key.isprintable()):
+        raise Misused("--idempotency-key travels in a header, which takes ASCII only")
     seconds = _seconds(wait)
     with session.connected(ctx, url=url, key=key, key_file=key_file) as gateway:
         answer = _submitted(gateway, body, idempotency_key or f"cli-{world.of(ctx).token()}")

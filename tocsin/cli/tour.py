@@ -51,9 +51,7 @@ def _show(access: Access, started: "Started", world: World) -> None:
 def _act(gateway: "Gateway", address: str, locale: str, world: World) -> None:
     document = _notification(address, locale)
     answer = gateway.post("notifications", body=msgspec.json.encode(document))
-    looks = follow.looks(
-        gateway, answer.document["id"], world=world, seconds=_LONGEST_SECONDS, just_sent=True
-    )
+    looks = follow.looks(gateway, answer.document["id"], world=world, seconds=_LONGEST_SECONDS, just_sent=True)
     last = None
     for last in looks:  # noqa: B007 -- the last look is the whole story
         pass

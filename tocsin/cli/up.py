@@ -72,9 +72,7 @@ def _hints(started: "Started") -> list[Text]:
     if started.key is None:
         lines.append("Use a key that was made before; `tocsin keys create` makes others.")
     elif started.key_file is not None:
-        lines.append(
-            f"The demo's key is kept in {started.key_file}. In another terminal: --key-file {started.key_file}"
-        )
+        lines.append(f"The demo keeps its key: in another terminal, --key-file {started.key_file}")
     elif started.key_is_new:
         lines.append("The key is shown this once: keep it now, for instance in TOCSIN_KEY.")
     lines.append("Ctrl-C stops.\n")

@@ -25,7 +25,7 @@ from tocsin.store.engine import Store
 _WAIT = timedelta(milliseconds=500)
 _FIRST_PAUSE = timedelta(milliseconds=500)
 _LONGEST_PAUSE = timedelta(seconds=10)
-# A transaction costs some 3 ms of CPU whatever is in it, so a trickle is gathered: at most 20 transactions a second.
+# A transaction costs some 2 ms of CPU whatever is in it, so a trickle is gathered: at most 20 transactions a second.
 _LINGER = timedelta(milliseconds=50)
 
 

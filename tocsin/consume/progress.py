@@ -25,10 +25,9 @@ class Tracker:
         return len(self._sizes)
 
     @property
-    def room(self) -> int:
-        """How many more records may be fetched; 0 until a good part of the window is free, so that fetches are few."""
-        free = self._max_records - len(self._sizes)
-        return free if free * 4 >= self._max_records and self.bytes < self._max_bytes else 0
+    def has_room(self) -> bool:
+        """Whether more may be fetched. The bounds are soft by one fetch."""
+        return len(self._sizes) < self._max_records and self.bytes < self._max_bytes
 
     def received(self, offset: int, size: int) -> None:
         """Take note of a record that was fetched."""

@@ -40,7 +40,7 @@ class Handler(Protocol):
         May raise a TocsinError where infrastructure failed: the record is handled again after a while.
         """
 
-    def on_bug(self, received: Received, error: Exception) -> Settlement:
+    def on_bug(self, received: Received, error: BaseException) -> Settlement:
         """Return what to write for a record whose handling raised what it never should."""
 
     def settled(self, received: Received, settlement: Settlement, *, effective: bool) -> None:
@@ -140,13 +140,13 @@ class Worker:
             self._permits.unregister(self)
 
     async def _round(self, subscription: Subscription) -> None:
-        open_ = {partition: room for partition, tracker in self._trackers.items() if (room := tracker.room)}
+        open_ = [partition for partition, tracker in self._trackers.items() if tracker.has_room]
         if not (self._budget.has_room and self._may_take()):
-            open_ = {}
-        limit = min(open_.values(), default=1)
+            open_ = []
+        limit = min(_FETCH, self._config.unfinished_records)
         wait = _IDLE if len(open_) == len(self._trackers) else _CROWDED
         try:
-            for received in await subscription.fetch(limit=min(limit, _FETCH), wait=wait, only=open_.keys()):
+            for received in await subscription.fetch(limit=limit, wait=wait, only=open_):
                 self._take(received)
         except LogError as error:
             logger.warning("fetch_failed", group=self.name, error=str(error))
@@ -175,7 +175,7 @@ class Worker:
         self._start_ready()
 
     def _start_ready(self) -> None:
-        while self._ready and self._permits.take(self.stream):
+        while self._ready and not self._stopping and self._may_take() and self._permits.take(self.stream):
             received = self._ready.popleft()
             tracker = self._trackers[_partition(received)]
             task = asyncio.create_task(self._work(received, tracker), name=f"{self.name}/{received.offset}")
@@ -198,8 +198,10 @@ class Worker:
                 # The log or the store is in trouble. The record stays unfinished, and with enough of its kind the
                 # window is full and intake stops; nothing is counted as an attempt.
                 logger.warning("handling_postponed", group=self.name, error=str(error))
-                await self._clock.sleep(pause)
-                pause = min(pause * 2, _LAST_PAUSE)
+            except Exception as error:  # noqa: BLE001 - a hole that nobody works on would stop the partition for good
+                logger.opt(exception=error).critical("handling_failed", group=self.name)
+            await self._clock.sleep(pause)
+            pause = min(pause * 2, _LAST_PAUSE)
         tracker.done(received.offset)
         self._budget.used -= received.size
         self._completions += 1
@@ -209,12 +211,21 @@ class Worker:
             settlement = await self._handler.handle(received)
         except TocsinError:
             raise
-        except Exception as error:  # noqa: BLE001 - a bug of ours must not lose the record, nor stop the lane
+        except (Exception, asyncio.CancelledError) as error:
+            if _cancelled(error):
+                raise
+            # A bug of ours, or of a library that leaks its own cancellation, must not lose the record.
             logger.opt(exception=error).error("handler_failed", group=self.name)
             settlement = self._handler.on_bug(received, error)
         if settlement is not None:
             effective = await self._write(settlement)
+            self._tell(received, settlement, effective=effective)
+
+    def _tell(self, received: Received, settlement: Settlement, *, effective: bool) -> None:
+        try:
             self._handler.settled(received, settlement, effective=effective)
+        except Exception as error:  # noqa: BLE001 - the settlement is durable: what counts it may not undo that
+            logger.opt(exception=error).critical("bookkeeping_failed", group=self.name)
 
     async def _write(self, settlement: Settlement) -> bool:
         """Write until it is durable: what was sent has been sent, and must not be forgotten for a full disk."""
@@ -264,6 +275,12 @@ class Worker:
         else:
             for partition, offset in moved.items():
                 trackers[partition].committed(offset)
+
+
+def _cancelled(error: BaseException) -> bool:
+    """Return whether it is this very task that is to end."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _partition(received: Received) -> Partition:

@@ -61,7 +61,7 @@ class Subscription(Protocol):
         """
 
     async def seek(self, next_offsets: Offsets) -> None:
-        """Read on from these offsets: for sinks that keep their own. Allowed inside `on_assigned`."""
+        """Read on from these offsets: for sinks that keep their own. Ignores what is not assigned."""
 
     async def lag(self) -> Mapping[Partition, int]:
         """Return, for each assigned partition, how many records lie after the committed offset."""

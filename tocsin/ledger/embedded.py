@@ -78,16 +78,11 @@ class EmbeddedLedger:
         try:
             answer = await self._log.run(lambda transaction: _claim(transaction, key, _text(source)), early=not durable)
         except BaseException:
-            self._end(key)
+            self._end(key, source)
             raise
         if not isinstance(answer, Granted):
-            self._end(key)
+            self._end(key, source)
         return answer
-
-    async def release(self, key: AttemptKey, source: Source) -> None:
-        """See the port."""
-        await self._log.run(lambda transaction: _release(transaction, key, _text(source)))
-        self._end(key)
 
     async def settle(self, settlement: Settlement) -> bool:
         """See the port."""
@@ -96,8 +91,9 @@ class EmbeddedLedger:
         except _LostError:
             return False
         finally:
-            if settlement.key is not None:
-                self._end(settlement.key)
+            for key in (settlement.key, settlement.gives_back):
+                if key is not None:
+                    self._end(key, settlement.source)
         return True
 
     async def forget(self, *, older_than: timedelta) -> int:
@@ -118,9 +114,10 @@ class EmbeddedLedger:
             lease.cancel()
             await asyncio.gather(waiting, lease, return_exceptions=True)
 
-    def _end(self, key: AttemptKey) -> None:
-        running = self._running.pop(key, None)
-        if running is not None:
+    def _end(self, key: AttemptKey, source: Source) -> None:
+        running = self._running.get(key)
+        if running is not None and running.source == source:
+            del self._running[key]
             running.ended.set()
 
 
@@ -185,7 +182,7 @@ def _claim(transaction: Transaction, key: AttemptKey, source: str) -> ClaimAnswe
     return Granted(takeovers=takeovers)
 
 
-def _release(transaction: Transaction, key: AttemptKey, source: str) -> None:
+def _give_back(transaction: Transaction, key: AttemptKey, source: str) -> None:
     transaction.connection.execute(
         "DELETE FROM attempts WHERE delivery = ? AND life = ? AND attempt = ? AND source = ? AND settled = 0",
         (*key, source),
@@ -198,6 +195,8 @@ def _settle(transaction: Transaction, settlement: Settlement) -> None:
         raise _LostError
     if settlement.key is not None and not _confirm(transaction, settlement.key, source):
         raise _LostError
+    if settlement.gives_back is not None:
+        _give_back(transaction, settlement.gives_back, source)
     transaction.append(settlement.records)
 
 

@@ -47,13 +47,15 @@ class Settlement:
     """What became of a record, to be made durable in one write.
 
     `records` are the next record (retry, parked again, dead letter), if any, and the audit events. `key` is the
-    attempt that it settles, None where none was claimed (parked again, expired, undecodable). `terminal` ends the
-    life (`delivery_id`, `life`): only the first such settlement has any effect.
+    attempt that it settles, None where none was made (parked again, expired, undecodable); `gives_back` is a claim
+    that came to nothing, since no bytes left. `terminal` ends the life (`delivery_id`, `life`): only the first such
+    settlement has any effect.
     """
 
     source: Source
     records: tuple[Record, ...]
     key: AttemptKey | None = None
+    gives_back: AttemptKey | None = None
     life: tuple[str, int] | None = None
     terminal: State | None = None
 
@@ -117,9 +119,6 @@ class Ledger(Protocol):
         A claim by the same source that was never settled is taken over (its lease has to have run out, which the
         adapter waits for). Raises LogUnavailable.
         """
-
-    async def release(self, key: AttemptKey, source: Source) -> None:
-        """Give a claim back: no bytes left, so it was no attempt. Raises LogUnavailable."""
 
     async def settle(self, settlement: Settlement) -> bool:
         """Make a settlement durable. Returns False, with nothing written, if its life had already ended.

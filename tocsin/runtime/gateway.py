@@ -83,8 +83,11 @@ async def _serve(
     on_started: Callable[[Started], None],
 ) -> None:
     stopping = asyncio.Event()
-    async with gateway(settings, simulators=simulators, demo=options.demo, clock=SystemClock()) as (started, failed):
-        with signals.handled(stopping.set):
+    with signals.handled(stopping.set):  # around the drain, too: a second signal has to be heard then
+        async with gateway(settings, simulators=simulators, demo=options.demo, clock=SystemClock()) as (
+            started,
+            failed,
+        ):
             on_started(started)
             waits = [asyncio.create_task(event.wait()) for event in (stopping, failed)]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

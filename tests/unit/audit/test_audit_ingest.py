@@ -141,6 +141,16 @@ async def test_a_late_event_of_an_earlier_state_does_not_take_a_life_back(store:
     assert await state(store, story) == "delivered"
 
 
+async def test_a_life_ends_once(store: Store) -> None:
+    """The ledger lets one end through. Were a second one told, the first would stand, with its reason."""
+    story = Story()
+
+    await ingest(store, [story.accepted(), story.dead()], [story.delivered()])
+
+    ended = await life(store, story)
+    assert (ended.state, ended.reason, ended.code) == ("dead", "rejected", "550 5.1.1")
+
+
 async def test_a_replay_opens_a_life_with_an_expiry_of_its_own(store: Store) -> None:
     story = Story()
     await ingest(store, [story.accepted(), story.dead()])

@@ -31,7 +31,10 @@ class HurryingClock(ManualClock):
 
 @dataclass
 class ScriptedLog:
-    """Fulfils `EventLog` for one group. `on_idle` is called by a fetch that finds nothing."""
+    """Fulfils `EventLog` for one group. `on_idle` is called by a fetch that finds nothing.
+
+    What is `arriving` is assigned in the midst of the next fetch.
+    """
 
     records: dict[Partition, list[Received]] = field(default_factory=dict)
     committed: dict[Partition, int] = field(default_factory=dict)
@@ -40,6 +43,7 @@ class ScriptedLog:
     on_fetch: Callable[[], None] = lambda: None
     fetch_errors: list[LogError] = field(default_factory=list)
     commit_errors: list[BaseException] = field(default_factory=list)
+    arriving: set[Partition] = field(default_factory=set)
     on_assigned: OnAssigned | None = None
     on_revoked: OnRevoked | None = None
 
@@ -80,7 +84,7 @@ class ScriptedLog:
         assert list(topics) == [TOPIC]
         assert group
         self.on_assigned, self.on_revoked = on_assigned, on_revoked
-        await self.assign(*self.records)
+        await self.assign(*self.records.keys() - self.arriving)
         yield self
         await self.revoke(*self.positions)
 
@@ -106,6 +110,9 @@ class ScriptedLog:
     ) -> Sequence[Received]:
         assert wait > timedelta()
         self.on_fetch()
+        if self.arriving:
+            await self.assign(*self.arriving)
+            self.arriving.clear()
         if self.fetch_errors:
             raise self.fetch_errors.pop(0)
         found: list[Received] = []
@@ -115,7 +122,7 @@ class ScriptedLog:
         found = found[:limit]
         for record in found:
             self.positions[Partition(record.topic, record.partition)] = record.offset + 1
-        if not found:
+        if not found and only is not None and len(only) == len(self.positions):
             self.on_idle()
         return found
 

@@ -68,7 +68,7 @@ class Handler:
         script = self.scripts.get(received.value) or self.scripts.get(b"*")
         return await script(received) if script else settlement(received)
 
-    def on_bug(self, received: Received, error: Exception) -> Settlement:
+    def on_bug(self, received: Received, error: BaseException) -> Settlement:
         assert not isinstance(error, LogUnavailable)
         return settlement(received, topic=DEAD)
 
@@ -270,7 +270,7 @@ async def test_a_bug_in_the_answer_to_a_bug_leaves_no_hole(floor: Floor) -> None
     """The record is handled again, or ends somehow; it does not vanish from the bookkeeping for good."""
 
     class Clumsy(Handler):
-        def on_bug(self, received: Received, error: Exception) -> Settlement:
+        def on_bug(self, received: Received, error: BaseException) -> Settlement:
             raise KeyError(received.offset) from error
 
     async def fail_once(_received: Received) -> Settlement | None:

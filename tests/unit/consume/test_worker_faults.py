@@ -13,10 +13,10 @@ from tests.support.waiting import until
 from tocsin import hops, topics
 from tocsin.delivery import Delivery, Lane
 from tocsin.errors import LogUnavailable
-from tocsin.ledger.port import AttemptKey
+from tocsin.ledger.port import Settlement
 from tocsin.lifecycle import Event
 from tocsin.outcome import Deferred, Delivered, Misconfigured, Outcome
-from tocsin.record import Record, Source, replaced
+from tocsin.record import Record, replaced
 from tocsin.tiers import TIERS
 
 ENDINGS = {Event.DELIVERED, Event.DEAD, Event.EXPIRED}
@@ -121,15 +121,15 @@ async def test_a_claim_that_could_not_be_given_back_is_no_unknown_outcome(
 
     delivery = make_delivery("ann@example.org", now=clock.now(), semantics="at_most_once")
     async with delivering(tmp_path, clock, provider=ScriptedProvider(clock, misconfigured)) as work:
-        release, fails = work.ledger.release, [1]
+        settle, fails = work.ledger.settle, [1]
 
-        async def unsteady(key: AttemptKey, source: Source) -> None:
-            if fails:
+        async def unsteady(settlement: Settlement) -> bool:
+            if fails and settlement.gives_back is not None:
                 fails.pop()
                 raise LogUnavailable("the disk is full")
-            await release(key, source)
+            return await settle(settlement)
 
-        monkeypatch.setattr(work.ledger, "release", unsteady)
+        monkeypatch.setattr(work.ledger, "settle", unsteady)
         await work.accept(delivery)
         for _ in range(40):
             await until(lambda: clock.next_due() is not None, what="something to wait for")
@@ -138,4 +138,5 @@ async def test_a_claim_that_could_not_be_given_back_is_no_unknown_outcome(
             if await endings(work, delivery):
                 break
 
+        assert not fails
         assert await endings(work, delivery) == [Event.DELIVERED]

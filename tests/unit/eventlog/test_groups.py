@@ -1,7 +1,7 @@
 """Members that come and go while the disk is full, reads that are overtaken, and what a group knows after a restart."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -167,7 +167,7 @@ class SlowShelf:
             for offset in range(want.start, min(want.end, want.start + want.limit))
         ]
 
-    def commit(self, _group: str, _next_offsets: Offsets) -> Awaitable[None]:
+    async def commit(self, _group: str, _next_offsets: Offsets) -> None:
         raise AssertionError("nobody commits here")
 
     def committed(self, _group: str, _partition: Partition) -> int:

@@ -10,6 +10,9 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from loguru import logger
+
+from tocsin.errors import LogError
 from tocsin.record import Partition
 
 Positions = Callable[[str, Collection[Partition]], Awaitable[dict[Partition, int]]]
@@ -61,19 +64,40 @@ class Groups:
         self._groups: dict[str, Group] = {}
 
     async def join(self, name: str, member: Member) -> None:
-        """Add a member and share out anew."""
+        """Add a member and share out anew. A member that cannot be given its share is not added."""
         group = self._groups.setdefault(name, Group(name))
         async with group.lock:
             group.members.append(member)
-            await self._rebalance(group)
+            try:
+                await self._rebalance(group)
+            except BaseException:
+                group.members.remove(member)
+                await self._without(group, member)
+                raise
 
     async def leave(self, name: str, member: Member) -> None:
         """Let the member drain, remove it, and share out anew what it had."""
         group = self._groups[name]
         async with group.lock:
             group.members.remove(member)
+            await self._without(group, member)
+
+    async def repair(self) -> None:
+        """Share out what nobody owns because sharing out failed: to be called now and then. Raises LogUnavailable."""
+        for group in self._groups.values():
+            if not group.lock.locked():
+                async with group.lock:
+                    await self._rebalance(group)
+
+    async def _without(self, group: Group, member: Member) -> None:
+        """Take everything away from a member that is no more, and share it out as far as that can be done now."""
+        try:
             await member.take_away(set(member.assigned))
-            await self._rebalance(group)
+        finally:
+            try:
+                await self._rebalance(group)
+            except LogError as error:
+                logger.error("rebalance_failed", group=group.name, error=str(error))
 
     async def _rebalance(self, group: Group) -> None:
         targets = shares(group.members, self._partitions())

@@ -1,8 +1,8 @@
 """The embedded event log: the port over one SQLite file, one writer, groups within the process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -83,8 +83,10 @@ class EmbeddedLog:
 
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
         """Create what is missing. Raises TopicMismatch where a topic has another number of partitions."""
-        await self._writer.run(lambda transaction: self._ensure(transaction, specs))
-        self._tails.update(self._writer.layout.tails)
+        made = await self._writer.run(lambda transaction: self._ensure(transaction, specs))
+        # Only now are they durable: before that, nothing may be written to them.
+        for partition, partition_id in made:
+            self._add(partition, partition_id, 0)
 
     @asynccontextmanager
     async def publisher(self) -> AsyncIterator["EmbeddedPublisher"]:
@@ -127,14 +129,14 @@ class EmbeddedLog:
         """Read records."""
         return await self._reader.read(wants)
 
-    def commit(self, group: str, next_offsets: Offsets) -> Awaitable[None]:
-        """Queue a commit: offsets only move forward."""
+    async def commit(self, group: str, next_offsets: Offsets) -> None:
+        """Commit: offsets only move forward."""
         ids = self._writer.layout.ids
         rows = [(group, ids[partition], offset) for partition, offset in next_offsets.items()]
+        await self._writer.run(lambda transaction: _store_commits(transaction, rows))
         for partition, offset in next_offsets.items():
             known = (group, partition)
             self._committed[known] = max(self._committed.get(known, 0), offset)
-        return self._writer.run(lambda transaction: _store_commits(transaction, rows))
 
     def committed(self, group: str, partition: Partition) -> int:
         """Return the group's committed offset."""
@@ -147,8 +149,9 @@ class EmbeddedLog:
         self._committed.update({(group, partition): offset for partition, offset in found.items()})
         return found
 
-    def _ensure(self, transaction: Transaction, specs: Sequence[TopicSpec]) -> None:
+    def _ensure(self, transaction: Transaction, specs: Sequence[TopicSpec]) -> list[tuple[Partition, int]]:
         layout, connection = transaction.layout, transaction.connection
+        made = []
         for spec in specs:
             have = layout.counts.get(spec.name, 0)
             if have not in (0, self._config.partitions):
@@ -160,13 +163,25 @@ class EmbeddedLog:
                 connection.execute(
                     "INSERT INTO partitions (topic, number, kind) VALUES (?, ?, ?)", (spec.name, number, spec.kind)
                 )
-                layout.add(Partition(spec.name, number), connection.last_insert_rowid(), 0)
+                made.append((Partition(spec.name, number), connection.last_insert_rowid()))
+        return made
+
+    def _add(self, partition: Partition, partition_id: int, tail: int) -> None:
+        self._writer.layout.add(partition, partition_id, tail)
+        self._tails[partition] = tail
 
     async def _open(self) -> None:
         self._writer.start()
-        await self._writer.run(_load_layout)
-        self._tails.update(self._writer.layout.tails)
-        await self._house_keep(sweep=True)
+        for partition, partition_id, tail in await self._writer.run(_partitions):
+            self._add(partition, partition_id, tail)
+        names = {partition_id: partition for partition, partition_id in self._writer.layout.ids.items()}
+        for group, partition_id, offset in await self._writer.run(_commits):
+            self._committed[group, names[partition_id]] = offset
+        try:
+            await self._house_keep(sweep=True)
+        except LogError as error:
+            # A full disk is no reason not to start: what can be read is read, and the rest waits for room.
+            logger.error("log_housekeeping_failed", error=str(error))
 
     async def _close(self) -> None:
         await self._writer.close()
@@ -206,6 +221,7 @@ class EmbeddedLog:
             await self._writer.run(_probe)
         self._used_bytes = await self._writer.run(lambda transaction: used_bytes(transaction.connection))
         self._metrics.log_bytes.set(self._used_bytes)
+        await self._groups.repair()
         full = self._used_bytes >= self._config.retention.max_bytes
         if sweep or full:
             while await self._writer.run(self._config.retention.sweep):
@@ -232,24 +248,35 @@ async def open_log(config: EmbeddedConfig, *, clock: Clock, metrics: Metrics) ->
         raise LogUnavailable(f"cannot make the data directory {config.directory}: {error.strerror}") from error
     with lock.held(config.directory):
         log = EmbeddedLog(config, clock=clock, metrics=metrics)
-        await log._open()  # noqa: SLF001 - the way in and out of the log is this function
-        house = asyncio.create_task(log._keep_house(), name="tocsin-log-house")  # noqa: SLF001
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(log._close)  # noqa: SLF001 - the way in and out of the log is this function
+            await log._open()  # noqa: SLF001
+            house = asyncio.create_task(log._keep_house(), name="tocsin-log-house")  # noqa: SLF001
+            stack.push_async_callback(_ended, house)
             yield log
-        finally:
-            house.cancel()
-            await asyncio.gather(house, return_exceptions=True)
-            await log._close()  # noqa: SLF001
 
 
-def _load_layout(transaction: Transaction) -> None:
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _partitions(transaction: Transaction) -> list[tuple[Partition, int, int]]:
+    """Return every partition with its id and its tail."""
     connection = transaction.connection
+    found = []
     rows: list[Any] = connection.execute("SELECT id, topic, number, start_offset FROM partitions").fetchall()
     for partition_id, topic, number, start in rows:
         first, end = tables.row_id(partition_id, 0), tables.row_id(partition_id + 1, 0)
         last = connection.execute("SELECT max(id) FROM records WHERE id >= ? AND id < ?", (first, end)).get
         tail = start if last is None else tables.offset_of(last) + 1
-        transaction.layout.add(Partition(topic, number), partition_id, tail)
+        found.append((Partition(topic, number), partition_id, tail))
+    return found
+
+
+def _commits(transaction: Transaction) -> list[tuple[str, int, int]]:
+    rows: list[Any] = transaction.connection.execute("SELECT * FROM commits").fetchall()
+    return rows
 
 
 def _register(transaction: Transaction, group: str, ids: Mapping[Partition, int]) -> dict[Partition, int]:

@@ -1,7 +1,7 @@
 """One member of a group on the embedded log: positions, fetches and fenced commits."""
 
 import asyncio
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -23,8 +23,8 @@ class Shelf(Protocol):
     async def read(self, wants: Sequence[Want]) -> list[Received]:
         """Read records."""
 
-    def commit(self, group: str, next_offsets: Offsets) -> Awaitable[None]:
-        """Queue a commit; it is in its place among all writes when this returns, durable when awaited."""
+    async def commit(self, group: str, next_offsets: Offsets) -> None:
+        """Commit, in its place among all writes as of the call."""
 
     def committed(self, group: str, partition: Partition) -> int:
         """Return the group's committed offset."""
@@ -63,7 +63,7 @@ class EmbeddedSubscription:
         while True:
             self._changed.clear()
             if wants := self._wants(limit, only):
-                if records := self._advance(await self._shelf.read(wants)):
+                if records := self._advance(wants, await self._shelf.read(wants)):
                     return records
                 continue
             if not await _happens(self._changed, deadline):
@@ -126,13 +126,20 @@ class EmbeddedSubscription:
         share = limit // len(turned)
         return [self._shelf.want(partition, self._positions[partition], share) for partition in turned]
 
-    def _advance(self, records: Sequence[Received]) -> list[Received]:
+    def _advance(self, wants: Sequence[Want], records: Sequence[Received]) -> list[Received]:
         """Move the positions past the records, and drop those whose partition left or was moved meanwhile."""
+        still = {
+            want.partition
+            for want in wants
+            if want.partition not in self._leaving and self._positions.get(want.partition) == want.start
+        }
+        if not records:
+            # What was there has been deleted: a sink that keeps its own offsets may ask for what is no more.
+            self._positions.update({want.partition: want.end for want in wants if want.partition in still})
         kept = []
         for record in records:
             partition = Partition(record.topic, record.partition)
-            position = self._positions.get(partition)
-            if position is not None and partition not in self._leaving and record.offset >= position:
+            if partition in still:
                 self._positions[partition] = record.offset + 1
                 kept.append(record)
         return kept

@@ -76,8 +76,9 @@ class Writer:
     async def close(self) -> None:
         """Write what is queued, then end the thread and close the file."""
         self._closing = True
-        self._queue.put(None)
-        await self._loop.run_in_executor(None, self._thread.join)
+        if self._connection is not None:
+            self._queue.put(None)
+            await self._loop.run_in_executor(None, self._thread.join)
 
     def run(self, operation: Operation[T], *, early: bool = False) -> asyncio.Future[T]:
         """Queue an operation; the future has its result once it is on disk.
@@ -126,9 +127,8 @@ class Writer:
             if any(job.early for job in jobs):
                 self._tell(_answer_early, jobs)
             connection.execute("COMMIT")
-        except apsw.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        except Exception as error:  # noqa: BLE001 - whatever it is, this thread goes on, and all who wait are told
+            _roll_back(connection)
             for job in jobs:
                 job.error = LogUnavailable(f"the event log cannot be written: {error}")
             return Committed(records=0, seconds=time.perf_counter() - started, error=str(error))
@@ -147,7 +147,7 @@ class Writer:
         except apsw.Error:
             raise
         except Exception as error:  # noqa: BLE001 - it belongs to whoever awaits the operation
-            job.error = error if isinstance(error, TocsinError) else _in_loop(error)
+            job.error = error if isinstance(error, TocsinError) else _foreign(error)
             transaction.tails, transaction.appended = tails, appended
             connection.execute("ROLLBACK TO operation")
         connection.execute("RELEASE operation")
@@ -159,14 +159,26 @@ class Writer:
 
     def _answer(self, jobs: Sequence[_Job[Any]], committed: Committed) -> None:
         self.queued -= len(jobs)
-        self._on_commit(committed)
-        for job in jobs:
-            _resolve(job)
+        try:
+            self._on_commit(committed)
+        finally:
+            for job in jobs:
+                _resolve(job)
 
 
-def _in_loop(error: Exception) -> Exception:
-    error.add_note("raised inside a write of the event log")
-    return error
+def _foreign(error: Exception) -> Exception:
+    """Return a bug's exception as a future can carry it."""
+    if not isinstance(error, StopIteration):
+        return error
+    told = RuntimeError("an operation of the event log raised StopIteration")
+    told.__cause__ = error
+    return told
+
+
+def _roll_back(connection: apsw.Connection) -> None:
+    with contextlib.suppress(apsw.Error):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _answer_early(jobs: Sequence[_Job[Any]]) -> None:
