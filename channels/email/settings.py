@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from tocsin.settings.sections import Secret
+
 SECTION = "email"
 
 
@@ -25,7 +27,7 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     # --- authentication, over TLS only ---
     username: str | None = None
-    password: str | None = None
+    password: Secret | None = None
     # A file that holds the password (one trailing line end is dropped); instead of `password`.
     password_file: str | None = None
     # The one mechanism that is tried; trying several in turn locks accounts.

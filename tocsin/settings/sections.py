@@ -33,7 +33,7 @@ class Http(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     port: Port = 8080
     metrics_open: bool = True
     docs_open: bool = True
-    max_notification_bytes: Count = 832 * KIB
+    max_notification_bytes: Count = MIB
     max_batch_bytes: Count = 8 * MIB
     max_batch_items: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1000
 

@@ -1,0 +1,57 @@
+"""What the import contracts cannot see: the top of the tree, data folders, and modules that do nothing on import."""
+
+import ast
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ["tocsin", "producer", "channels", "dlq", "audit", "simulators"]
+DATA = ["schemas", "configs"]
+LARGEST = 350
+
+
+def modules() -> list[Path]:
+    """Return every module that ships."""
+    found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    return [path for path in found if path.name != "env.py"]  # Alembic's, which runs it as a script
+
+
+def test_the_contracts_know_every_package_at_the_top() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    shipped = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    found = [path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()]
+
+    assert sorted(settings["tool"]["importlinter"]["root_packages"]) == sorted(PACKAGES)
+    assert sorted(shipped) == sorted(PACKAGES + DATA)
+    assert set(found) - {"benchmarks", "tests"} == set(PACKAGES)
+
+
+def test_data_folders_hold_no_code() -> None:
+    assert [path for folder in DATA for path in (ROOT / folder).rglob("*.py")] == []
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_is_small_says_what_it_is_for_and_does_nothing_on_import(path: Path) -> None:
+    source = path.read_text()
+    tree = ast.parse(source)
+    calls = [node for node in tree.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+
+    assert ast.get_docstring(tree)
+    assert len(source.splitlines()) <= LARGEST
+    assert calls == []
+
+
+def test_locks_name_no_registry() -> None:
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        assert "://" not in (ROOT / name).read_text()
+
+
+def test_nothing_names_a_place_of_its_own_machine() -> None:
+    listed = subprocess.run(
+        ["git", "grep", "-nIF", str(ROOT.parent) + "/"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert listed.stdout == ""
