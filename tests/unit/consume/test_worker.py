@@ -427,7 +427,7 @@ async def test_no_more_run_than_there_are_permits(floor: Floor) -> None:
     held = floor.handler.scripts[b"*"] = Held()
     await floor.write(*range(30))
     async with floor.worker() as worker:
-        await until(lambda: worker.pending == 30 - 7, what="all that may run")
+        await until(lambda: (held.inside, worker.pending) == (7, 30 - 7), what="all that may run")
         held.go.set()
         await floor.commits_to(30)
 
