@@ -8,13 +8,14 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from tocsin.observe.metrics import Metrics
-from tocsin.web import failures, health, problems
+from tocsin.web import docs, failures, health, problems
 from tocsin.web.auth import Authenticator
 from tocsin.web.measure import Measure
 from tocsin.web.responses import Json
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
+_OPENAPI = "/openapi.json"
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "A problem (RFC 9457)",
@@ -63,8 +64,8 @@ def create_app(
         title=title,
         version=version,
         description=description,
-        openapi_url="/openapi.json" if docs_open else None,
-        docs_url="/docs" if docs_open else None,
+        openapi_url=_OPENAPI if docs_open else None,
+        docs_url=None,  # FastAPI's own page loads its code from elsewhere; `docs` adds one that does not
         redoc_url=None,
         redirect_slashes=False,
         default_response_class=Json,
@@ -77,7 +78,9 @@ def create_app(
         ],
     )
     app.state.authenticator = authenticator
-    app.include_router(health.router(checks=checks, metrics=metrics, metrics_open=metrics_open))
+    if docs_open:
+        docs.add(app, openapi_url=_OPENAPI)
     for router in routers:
         app.include_router(router)
+    app.include_router(health.router(checks=checks, metrics=metrics, metrics_open=metrics_open))
     return app
