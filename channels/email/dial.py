@@ -15,6 +15,7 @@ import aiosmtplib
 
 from channels.email.codes import Phase, Reading, Table
 from channels.email.settings import EmailSettings
+from channels.email.wire import Wire, WireLostError
 from tocsin.outcome import Deferred, Misconfigured, Outcome
 
 
@@ -43,7 +44,7 @@ class Dialler:
         self._read = read
         self._helo_name = settings.helo_name
 
-    async def dial(self, deadline: float) -> aiosmtplib.SMTP | Outcome:
+    async def dial(self, deadline: float) -> Wire | Outcome:
         """Return a connection that is ready by `deadline` (a time of `loop.time()`), or why there is none.
 
         Whatever happens, cancellation included, a connection that is not returned is closed.
@@ -68,7 +69,10 @@ class Dialler:
             drop(dialling.client)
             return outcome
         self._helo_name = dialling.client.local_hostname
-        return dialling.client
+        try:
+            return Wire(dialling.client)
+        except WireLostError:
+            return Deferred(cause="connection_lost")
 
     def _client(self) -> aiosmtplib.SMTP:
         settings = self._settings

@@ -8,10 +8,9 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
-import aiosmtplib
-
 from channels.email.codes import Phase
 from channels.email.mail import Mail
+from channels.email.wire import Reply, Wire, WireLostError
 from tocsin.outcome import Deferred, Outcome, Rejected, Unconfirmed
 
 _OK = range(200, 300)
@@ -26,15 +25,15 @@ class Result(NamedTuple):
     healthy: bool
 
 
-def obstacle(client: aiosmtplib.SMTP, mail: Mail) -> Rejected | None:
+def obstacle(wire: Wire, mail: Mail) -> Rejected | None:
     """Return why this server cannot take this mail, as far as its greeting says so: size (RFC 1870), SMTPUTF8."""
-    if mail.needs_smtputf8 and not client.supports_extension("smtputf8"):
+    if mail.needs_smtputf8 and not wire.supports("smtputf8"):
         return Rejected(
             reason="smtputf8_not_supported",
             scope="route",
             message="the server does not take addresses outside ASCII (SMTPUTF8)",
         )
-    limit = client.esmtp_extensions.get("size", "").partition(" ")[0]
+    limit = wire.size_limit
     if limit.isascii() and limit.isdigit() and 0 < int(limit[:18]) < mail.size:
         message = f"the mail has {mail.size} octets, the server takes {limit[:18]}"
         return Rejected(reason="message_too_large", scope="message", message=message)
@@ -46,13 +45,13 @@ class Dialogue:
 
     def __init__(
         self,
-        client: aiosmtplib.SMTP,
+        wire: Wire,
         *,
         deadline: float,
         command_timeout: float,
         read: Callable[[int, str, Phase], Outcome],
     ) -> None:
-        self._client = client
+        self._wire = wire
         self._deadline = deadline
         self._command_timeout = command_timeout
         self._read = read
@@ -65,56 +64,70 @@ class Dialogue:
 
     async def _envelope(self, mail: Mail) -> Result | None:
         """Say who it is from and for. Returns None once the server waits for the content."""
-        encoding = "utf-8" if mail.needs_smtputf8 else "ascii"
+        commands = self._commands(mail)
         phase: Phase = "mail"
+        reply = Reply(_START_INPUT, "")
         try:
+            if self._wire.pipelining:
+                self._wire.write(b"".join(commands.values()))
             async with asyncio.timeout_at(self._limit()) as timer:
-                sender = f"FROM:<{mail.sender}>".encode(encoding)
-                reply = await self._client.execute_command(b"MAIL", sender, *self._options(mail))
-                if reply.code in _OK:
-                    phase = "rcpt"
+                refused: tuple[Phase, Reply] | None = None
+                for phase, command in commands.items():
+                    if not self._wire.pipelining:
+                        self._wire.write(command)
                     timer.reschedule(self._limit())
-                    reply = await self._client.execute_command(b"RCPT", f"TO:<{mail.recipient}>".encode(encoding))
-                if phase == "rcpt" and reply.code in _OK:
-                    phase = "data"
-                    timer.reschedule(self._limit())
-                    reply = await self._client.execute_command(b"DATA")
-                    if reply.code == _START_INPUT:
-                        return None
-        except aiosmtplib.SMTPResponseException as reply_error:
-            return Result(self._read(reply_error.code, reply_error.message, phase), healthy=False)
+                    reply = await self._wire.reply()
+                    good = reply.code == _START_INPUT if phase == "data" else reply.code in _OK
+                    if not good and refused is None:
+                        refused = phase, reply
+                    if reply.code == _CLOSING or (refused and not self._wire.pipelining):
+                        break
         except TimeoutError:
             return Result(Deferred(cause=f"{phase}_timeout"), healthy=False)
-        except (aiosmtplib.SMTPException, OSError):
+        except WireLostError:
             return Result(Deferred(cause="connection_lost"), healthy=False)
-        return Result(self._read(reply.code, reply.message, phase), healthy=_in_step(reply.code))
+        if refused is None:
+            return None
+        told_at, told = refused
+        # A server that wants content although it refused the envelope (RFC 2920, section 3.1) is out of step with us.
+        return Result(
+            self._read(told.code, told.message, told_at), healthy=_in_step(told.code) and _in_step(reply.code)
+        )
 
     async def _content(self, data: bytes) -> Result:
         """Send the content and the final dot, and wait for the answer for as long as the attempt lasts."""
-        protocol = self._client.protocol
-        if protocol is None or not protocol.is_connected:
+        try:
+            self._wire.write(data.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+        except WireLostError:
             return Result(Deferred(cause="connection_lost"), healthy=False)
         try:
-            # Not `client.data`: it does not tell whether the message began to leave.
-            protocol.write(data.replace(b"\r\n.", b"\r\n..") + b".\r\n")
             async with asyncio.timeout_at(self._deadline):
-                reply = await protocol.read_response()
-        except (aiosmtplib.SMTPException, OSError):
+                reply = await self._wire.reply()
+        except (WireLostError, TimeoutError):
             return Result(Unconfirmed(phase="data"), healthy=False)
         return Result(self._read(reply.code, reply.message, "body"), healthy=_in_step(reply.code))
 
     def _limit(self) -> float:
-        """Return until when the next command may take."""
+        """Return until when the next reply may take."""
         return min(self._deadline, self._loop.time() + self._command_timeout)
 
-    def _options(self, mail: Mail) -> list[bytes]:
+    def _commands(self, mail: Mail) -> dict[Phase, bytes]:
+        """Return the commands of the envelope, with their line ends, in order."""
+        encoding = "utf-8" if mail.needs_smtputf8 else "ascii"
+        sender = " ".join((f"MAIL FROM:<{mail.sender}>", *self._options(mail)))
+        lines: dict[Phase, str] = {"mail": sender, "rcpt": f"RCPT TO:<{mail.recipient}>", "data": "DATA"}
+        if any("\r" in line or "\n" in line for line in lines.values()):
+            raise ValueError("an address holds a line break")
+        return {phase: f"{line}\r\n".encode(encoding) for phase, line in lines.items()}
+
+    def _options(self, mail: Mail) -> list[str]:
         options = []
-        if self._client.supports_extension("size"):
-            options.append(b"SIZE=%d" % mail.size)
+        if self._wire.supports("size"):
+            options.append(f"SIZE={mail.size}")
         if mail.needs_smtputf8:
-            options.append(b"SMTPUTF8")
-            if self._client.supports_extension("8bitmime"):
-                options.append(b"BODY=8BITMIME")
+            options.append("SMTPUTF8")
+            if self._wire.supports("8bitmime"):
+                options.append("BODY=8BITMIME")
         return options
 
 

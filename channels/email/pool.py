@@ -1,7 +1,7 @@
 """The connections of one route: bounded, reused, retired in time, and thrown away at the first doubt.
 
-aiosmtplib pairs replies with commands by order alone, so a connection whose dialogue was cut (a cancelled send, a
-timeout, a reply that made no sense) would answer the next message with the last one's reply. Such a connection is
+Replies are paired with commands by order alone, so a connection whose dialogue was cut (a cancelled send, a timeout,
+a reply that made no sense) would answer the next message with the last one's reply. Such a connection is
 discarded; only one whose every command was answered comes back.
 """
 
@@ -10,13 +10,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import aiosmtplib
-
 from channels.email.backoff import Backoff, BackoffPolicy
-from channels.email.dial import drop
+from channels.email.wire import Wire, WireLostError
 from tocsin.outcome import Deferred, Outcome
 
-_QUIT = b"QUIT\r\n"
+_OK = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +32,10 @@ class PoolPolicy:
 class Connection:
     """A connection that is held by one send. `fresh` says that its envelope is known to be empty."""
 
-    __slots__ = ("client", "fresh", "made_at", "messages", "used_at")
+    __slots__ = ("fresh", "made_at", "messages", "used_at", "wire")
 
-    def __init__(self, client: aiosmtplib.SMTP, now: float) -> None:
-        self.client = client
+    def __init__(self, wire: Wire, now: float) -> None:
+        self.wire = wire
         self.made_at = self.used_at = now
         self.messages = 0
         self.fresh = True
@@ -51,7 +49,7 @@ class Pool:
         *,
         policy: PoolPolicy,
         backoff: BackoffPolicy,
-        dial: Callable[[float], Awaitable[aiosmtplib.SMTP | Outcome]],
+        dial: Callable[[float], Awaitable[Wire | Outcome]],
         monotonic: Callable[[], float],
     ) -> None:
         self._policy = policy
@@ -87,7 +85,7 @@ class Pool:
         self._permits.release()
         connection.used_at = self._monotonic()
         if self._worn(connection):
-            _hang_up(connection)
+            connection.wire.hang_up()
         else:
             self._idle.append(connection)
         self._sweep()
@@ -95,14 +93,14 @@ class Pool:
     def discard(self, connection: Connection) -> None:
         """Close a connection that may be out of step."""
         self._permits.release()
-        drop(connection.client)
+        connection.wire.abort()
 
     async def aclose(self) -> None:
         """Hang up on the idle connections, and return when their sockets are closed."""
         while self._idle:
-            client = self._idle.pop().client
-            _say_quit(client)
-            drop(client)
+            wire = self._idle.pop().wire
+            wire.hang_up()
+            wire.abort()
         await asyncio.sleep(0)  # the loop closes aborted sockets in its next turn
 
     async def _reused(self, deadline: float) -> Connection | None:
@@ -112,7 +110,7 @@ class Pool:
             connection = self._idle.pop()
             rested = self._monotonic() - connection.used_at
             if self._worn(connection):
-                _hang_up(connection)
+                connection.wire.hang_up()
             elif (connection.fresh and rested <= self._policy.probe_after) or await self._answers(connection, deadline):
                 return connection
         return None
@@ -122,22 +120,24 @@ class Pool:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout_at(min(deadline, loop.time() + self._policy.probe_timeout)):
-                await connection.client.rset()
-        except (aiosmtplib.SMTPException, OSError):
-            drop(connection.client)
+                reply = await connection.wire.command(b"RSET")
+        except (WireLostError, TimeoutError):
+            connection.wire.abort()
             return False
         except BaseException:
-            drop(connection.client)
+            connection.wire.abort()
             raise
-        connection.fresh = True
-        return True
+        connection.fresh = reply.code == _OK
+        if not connection.fresh:
+            connection.wire.abort()
+        return connection.fresh
 
     async def _made(self, deadline: float) -> Connection | Outcome:
         remembered = self._backoff.remembered()
         if remembered is not None:
             return remembered
         found = await self._dial(deadline)
-        if not isinstance(found, aiosmtplib.SMTP):
+        if not isinstance(found, Wire):
             self._backoff.failed(found)
             return found
         self._backoff.succeeded()
@@ -146,7 +146,7 @@ class Pool:
     def _worn(self, connection: Connection) -> bool:
         now = self._monotonic()
         return (
-            not connection.client.is_connected
+            not connection.wire.is_open
             or connection.messages >= self._policy.messages
             or now - connection.made_at >= self._policy.age
             or now - connection.used_at >= self._policy.idle
@@ -155,15 +155,4 @@ class Pool:
     def _sweep(self) -> None:
         """Hang up on what has rested too long: the oldest lies at the left, because the newest is used first."""
         while self._idle and self._worn(self._idle[0]):
-            _hang_up(self._idle.popleft())
-
-
-def _hang_up(connection: Connection) -> None:
-    """Say QUIT and close without waiting for the answer: the connection is of no more use, whatever it says."""
-    _say_quit(connection.client)
-    connection.client.close()
-
-
-def _say_quit(client: aiosmtplib.SMTP) -> None:
-    if client.protocol is not None and client.protocol.is_connected:
-        client.protocol.write(_QUIT)
+            self._idle.popleft().wire.hang_up()

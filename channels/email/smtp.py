@@ -72,7 +72,7 @@ class SmtpProvider:
             return taken
         healthy = False
         try:
-            refusal = obstacle(taken.client, message)
+            refusal = obstacle(taken.wire, message)
             if refusal is not None:
                 healthy = True
                 return refusal
@@ -80,7 +80,7 @@ class SmtpProvider:
             taken.fresh = False
             taken.messages += 1
             dialogue = Dialogue(
-                taken.client,
+                taken.wire,
                 deadline=deadline,
                 command_timeout=self._settings.command_timeout_seconds,
                 read=self._read,

@@ -1,0 +1,136 @@
+"""A ready SMTP connection: commands out, replies in, several at a time where the server allows it (RFC 2920).
+
+aiosmtplib connects, speaks TLS and authenticates; then this takes the connection over, because that library waits for
+the reply to each command before it sends the next, which is most of what a small mail costs.
+"""
+
+import asyncio
+from collections import deque
+from typing import NamedTuple, cast
+
+import aiosmtplib
+
+_MAX_REPLY = 64 * 1024
+_CODE = 3
+
+
+class Reply(NamedTuple):
+    """A reply: its code, and its text with the lines of a multiline reply joined by line feeds."""
+
+    code: int
+    message: str
+
+
+class WireLostError(Exception):
+    """The connection ended, or what came over it is no SMTP. It is of no more use."""
+
+
+class Wire(asyncio.Protocol):
+    """One connection, held by one dialogue at a time. Replies come in the order of the commands."""
+
+    def __init__(self, client: aiosmtplib.SMTP) -> None:
+        """Take over a connection that is ready and has no command under way."""
+        transport = client.transport
+        if transport is None:
+            raise WireLostError("the connection was lost before it could be used")
+        self._client = client
+        # A cast, because uvloop's transports are no subclasses of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+        self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray()
+        self._lines: list[str] = []
+        self._replies: deque[Reply] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._lost: str | None = None
+        self.pipelining = client.supports_extension("pipelining")
+        self._transport.set_protocol(self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether commands can be sent, and nothing came that nobody asked for."""
+        return self._lost is None and not self._replies and not self._transport.is_closing()
+
+    def supports(self, extension: str) -> bool:
+        """Return whether the server offered an extension, in lower case."""
+        return self._client.supports_extension(extension)
+
+    @property
+    def size_limit(self) -> str:
+        """What the server said to SIZE (RFC 1870), empty if nothing."""
+        return self._client.esmtp_extensions.get("size", "").partition(" ")[0]
+
+    def write(self, data: bytes) -> None:
+        """Send bytes. Raises WireLostError if the connection is known to be gone."""
+        if self._lost is not None or self._transport.is_closing():
+            raise WireLostError(self._lost or "the connection is closing")
+        self._transport.write(data)
+
+    async def reply(self) -> Reply:
+        """Return the next reply. Raises WireLostError. If cancelled, the connection is out of step: abort it."""
+        while not self._replies:
+            if self._lost is not None:
+                raise WireLostError(self._lost)
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        return self._replies.popleft()
+
+    async def command(self, command: bytes) -> Reply:
+        """Send one command, without its line end, and return the reply. Raises WireLostError."""
+        self.write(command + b"\r\n")
+        return await self.reply()
+
+    def hang_up(self) -> None:
+        """Say QUIT and close without waiting for the answer: the connection is of no more use, whatever it says."""
+        if self.is_open:
+            self._transport.write(b"QUIT\r\n")
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once: no QUIT, no TLS good-bye that a dead server could keep waiting for."""
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        self._buffer += data
+        while (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            if not self._take(line):
+                return
+        if len(self._buffer) > _MAX_REPLY:
+            self._lose("a reply is too long")
+
+    def eof_received(self) -> bool:
+        """See `asyncio.Protocol`."""
+        self._lose("the server closed the connection")
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._lose(f"the connection was lost: {type(exc).__name__}" if exc else "the connection was closed")
+
+    def _take(self, line: bytes) -> bool:
+        """Take a line of a reply; return whether it was one."""
+        code, last = line[:_CODE], line[_CODE : _CODE + 1] != b"-"
+        if not code.isdigit():
+            self._lose("a line is no reply")
+            return False
+        self._lines.append(line[_CODE + 1 :].strip().decode("utf-8", "surrogateescape"))
+        if sum(map(len, self._lines)) > _MAX_REPLY:
+            self._lose("a reply is too long")
+            return False
+        if last:
+            self._replies.append(Reply(int(code), "\n".join(self._lines)))
+            self._lines.clear()
+            self._wake()
+        return True
+
+    def _lose(self, why: str) -> None:
+        if self._lost is None:
+            self._lost = why
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        self._waiter = None
