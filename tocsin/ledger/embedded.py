@@ -1,19 +1,18 @@
 """The ledger in the embedded log's own file: a claim, a settlement and the records they go with are one transaction.
 
-`attempts` has a row for each claimed attempt, and one with attempt 0 for a life that has ended: whoever writes that
-row first decides the terminal state. A claim that is found at start has expired, since its process is gone.
+A claim that is found at start has expired, since its process is gone.
 """
 
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tocsin import ids
 from tocsin.clock import Clock, from_ms, to_ms
-from tocsin.errors import TocsinError
 from tocsin.eventlog.embedded.log import EmbeddedLog
 from tocsin.eventlog.embedded.transaction import Transaction
+from tocsin.ledger import attempts
 from tocsin.ledger.port import (
     Accepted,
     AttemptKey,
@@ -22,21 +21,14 @@ from tocsin.ledger.port import (
     Forked,
     Granted,
     Repeated,
-    Settled,
     Settlement,
     Submission,
     SubmitAnswer,
     SubmitClaim,
 )
-from tocsin.lifecycle import State
 from tocsin.record import Source
 
-DDL = """
-CREATE TABLE IF NOT EXISTS attempts (
-    delivery TEXT NOT NULL, life INTEGER NOT NULL, attempt INTEGER NOT NULL, source TEXT NOT NULL,
-    takeovers INTEGER NOT NULL, settled INTEGER NOT NULL, state TEXT, at_ms INTEGER NOT NULL,
-    PRIMARY KEY (delivery, life, attempt)
-) WITHOUT ROWID;
+_DDL = """
 CREATE TABLE IF NOT EXISTS submits (
     tenant TEXT NOT NULL, idempotency_key TEXT NOT NULL, fingerprint BLOB NOT NULL, answer BLOB NOT NULL,
     expires_ms INTEGER NOT NULL, PRIMARY KEY (tenant, idempotency_key)
@@ -45,7 +37,6 @@ CREATE INDEX IF NOT EXISTS submits_by_expiry ON submits (expires_ms);
 """
 
 _ROWS = 1000
-_END = 0
 
 
 class EmbeddedLedger:
@@ -65,7 +56,8 @@ class EmbeddedLedger:
 
     async def submit(self, submissions: Sequence[Submission]) -> Sequence[SubmitAnswer]:
         """See the port."""
-        return await self._log.run_intake(lambda transaction: [_submit(transaction, each) for each in submissions])
+        self._log.take_intake()
+        return await self._log.run(lambda transaction: [_submit(transaction, each) for each in submissions])
 
     async def claim(self, key: AttemptKey, source: Source, *, durable: bool) -> ClaimAnswer:
         """See the port."""
@@ -76,7 +68,7 @@ class EmbeddedLedger:
                 del self._running[key]
         self._running[key] = _Running(source, asyncio.Event())
         try:
-            answer = await self._log.run(lambda transaction: _claim(transaction, key, _text(source)), early=not durable)
+            answer: ClaimAnswer = await self._log.run_bulk(attempts.claim, (key, source), early=not durable)
         except BaseException:
             self._end(key, source)
             raise
@@ -87,14 +79,11 @@ class EmbeddedLedger:
     async def settle(self, settlement: Settlement) -> bool:
         """See the port."""
         try:
-            await self._log.run(lambda transaction: _settle(transaction, settlement))
-        except _LostError:
-            return False
+            return await self._log.run_bulk(attempts.settle, settlement)
         finally:
             for key in (settlement.key, settlement.gives_back):
                 if key is not None:
                     self._end(key, settlement.source)
-        return True
 
     async def forget(self, *, older_than: timedelta) -> int:
         """Delete up to 1,000 rows each of claims past their time and lives that ended long ago; return how many."""
@@ -126,16 +115,8 @@ class _Running(NamedTuple):
     ended: asyncio.Event
 
 
-class _LostError(TocsinError):
-    """The settlement has no effect: its life or its attempt was settled before. Rolls its savepoint back."""
-
-
 def _make_tables(transaction: Transaction) -> None:
-    transaction.connection.execute(DDL)
-
-
-def _text(source: Source) -> str:
-    return f"{source.topic}/{source.partition}/{source.offset}"
+    transaction.connection.execute(attempts.DDL + _DDL)
 
 
 def _submit(transaction: Transaction, submission: Submission) -> SubmitAnswer:
@@ -160,68 +141,6 @@ def _claimed(transaction: Transaction, claim: SubmitClaim) -> Repeated | Conflic
     if row is None or row[2] <= transaction.now_ms:
         return None
     return Repeated(answer=row[1]) if row[0] == claim.fingerprint else Conflicting()
-
-
-def _claim(transaction: Transaction, key: AttemptKey, source: str) -> ClaimAnswer:
-    rows: list[Any] = transaction.connection.execute(
-        "SELECT attempt, source, takeovers, settled FROM attempts "
-        "WHERE delivery = ? AND life = ? AND attempt IN (0, ?)",
-        key,
-    ).fetchall()
-    takeovers = 0
-    for attempt, owner, taken, settled in rows:
-        if owner != source:
-            return Forked()
-        if attempt == _END or settled:
-            return Settled()
-        takeovers = taken + 1
-    transaction.connection.execute(
-        "INSERT INTO attempts VALUES (?, ?, ?, ?, 0, 0, NULL, ?) ON CONFLICT DO UPDATE SET takeovers = takeovers + 1",
-        (*key, source, transaction.now_ms),
-    )
-    return Granted(takeovers=takeovers)
-
-
-def _give_back(transaction: Transaction, key: AttemptKey, source: str) -> None:
-    transaction.connection.execute(
-        "DELETE FROM attempts WHERE delivery = ? AND life = ? AND attempt = ? AND source = ? AND settled = 0",
-        (*key, source),
-    )
-
-
-def _settle(transaction: Transaction, settlement: Settlement) -> None:
-    source = _text(settlement.source)
-    if settlement.life is not None and not _end_life(transaction, settlement.life, settlement.terminal, source):
-        raise _LostError
-    if settlement.key is not None and not _confirm(transaction, settlement.key, source):
-        raise _LostError
-    if settlement.gives_back is not None:
-        _give_back(transaction, settlement.gives_back, source)
-    transaction.append(settlement.records)
-
-
-def _end_life(transaction: Transaction, life: tuple[str, int], state: State | None, source: str) -> bool:
-    """Write the row that ends the life, if it is to end; return False if it had ended before."""
-    connection = transaction.connection
-    if state is None:
-        ended = "SELECT 1 FROM attempts WHERE delivery = ? AND life = ? AND attempt = 0"
-        return connection.execute(ended, life).fetchone() is None
-    connection.execute(
-        "INSERT INTO attempts VALUES (?, ?, 0, ?, 0, 1, ?, ?) ON CONFLICT DO NOTHING",
-        (*life, source, state, transaction.now_ms),
-    )
-    return connection.changes() == 1
-
-
-def _confirm(transaction: Transaction, key: AttemptKey, source: str) -> bool:
-    """Mark the attempt as settled; return False if it was settled before, or belongs to another source."""
-    connection = transaction.connection
-    connection.execute(
-        "INSERT INTO attempts VALUES (?, ?, ?, ?, 0, 1, NULL, ?) "
-        "ON CONFLICT DO UPDATE SET settled = 1 WHERE settled = 0 AND source = excluded.source",
-        (*key, source, transaction.now_ms),
-    )
-    return connection.changes() == 1
 
 
 def _forget(transaction: Transaction, now_ms: int, before_ms: int) -> int:

@@ -7,6 +7,7 @@ is wrong with the data given stays a SQLAlchemy error, and would be wrong again.
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -14,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tocsin.errors import SettingsError, StoreUnavailable
-from tocsin.store import sqlite
+from tocsin.store import reserve, sqlite
 
 
 class Store:
@@ -59,15 +60,18 @@ async def open_store(url: str) -> AsyncIterator[Store]:
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise SettingsError(f"store.url names {parsed.get_backend_name()!r}; write sqlite:///<path of the file>")
     writer, reader = sqlite.writer(parsed), sqlite.reader(parsed)
-    store = Store(writer=writer, reader=reader)
+    store, path = Store(writer=writer, reader=reader), Path(parsed.database)
     try:
+        reserve.give_up(path)
         async with store.write():
             pass  # Finds out now, not at the first record, that the file cannot be opened or written.
+        reserve.take(path)
         yield store
     finally:
         # The writer goes last: whoever closes last checkpoints, and only the writer may.
         await reader.dispose()
         await writer.dispose()
+        reserve.take(path)
 
 
 @contextmanager

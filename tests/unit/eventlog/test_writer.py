@@ -42,7 +42,7 @@ class Place:
             on_commit = log._writer._on_commit
 
             def counted(committed: Committed) -> None:
-                self.commits.append(committed.records)
+                self.commits.append(len(committed.records))
                 on_commit(committed)
 
             log._writer._on_commit = counted
@@ -260,7 +260,7 @@ async def test_the_log_is_writable_again_by_itself_when_there_is_room(place: Pla
             await write(log, LARGE)
         assert not log.health().writable
         with pytest.raises(LogFull):
-            await log.run_intake(lambda _: None)
+            log.take_intake()
         await freed(log)
         await until(lambda: log.health().accepting or ticks(place.clock), what="the log to find out by itself")
         await write(log, LARGE)
@@ -313,7 +313,7 @@ async def test_the_size_cap_closes_intake_and_lets_through_what_was_accepted(pla
             await until(lambda: not log.health().accepting or ticks(place.clock), what="intake to close")
             health = log.health()
             with pytest.raises(LogFull, match="size cap"):
-                await log.run_intake(lambda transaction: transaction.append([record(b"new")]))
+                log.take_intake()
             await log.run(lambda transaction: transaction.append([record(b"settled")]))
 
             assert health.writable
@@ -337,7 +337,7 @@ async def test_too_long_a_queue_closes_intake_only(place: Place) -> None:
         async with writer_held(log):
             writes = [log.run(lambda _: None) for _ in range(20_000)]
             with pytest.raises(LogFull, match="waiting"):
-                await log.run_intake(lambda _: None)
+                log.take_intake()
             assert log.health().writable
         await asyncio.gather(*writes)
 

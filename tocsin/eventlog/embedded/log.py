@@ -10,15 +10,16 @@ from typing import Any
 
 from loguru import logger
 
-from tocsin.clock import Clock
+from tocsin.clock import Clock, from_ms
 from tocsin.errors import LogError, LogFull, LogUnavailable, TopicMismatch
 from tocsin.eventlog.embedded import lock, tables
 from tocsin.eventlog.embedded.groups import Groups
 from tocsin.eventlog.embedded.reader import Reader, Want
 from tocsin.eventlog.embedded.retention import Retention, used_bytes
 from tocsin.eventlog.embedded.subscription import EmbeddedSubscription
+from tocsin.eventlog.embedded.tail import Tail
 from tocsin.eventlog.embedded.transaction import Transaction
-from tocsin.eventlog.embedded.writer import Committed, Operation, T, Writer
+from tocsin.eventlog.embedded.writer import Bulk, Committed, Operation, T, Writer
 from tocsin.eventlog.port import Health, Offsets, OnAssigned, OnRevoked
 from tocsin.observe.metrics import Metrics
 from tocsin.record import Partition, Received, Record
@@ -27,6 +28,7 @@ from tocsin.topics import TopicSpec
 _FILE = "log.db"
 _HOUSEKEEPING = timedelta(seconds=1)
 _SWEEP_EVERY = 30  # housekeeping rounds
+_TAIL_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class EmbeddedLog:
         self._metrics = metrics
         self._writer = Writer(path, clock=clock, on_commit=self._on_commit)
         self._reader = Reader(path)
+        self._tail = Tail(_TAIL_BYTES)
         self._groups = Groups(partitions=lambda: self._writer.layout.ids, positions=self._positions)
         self._subscriptions: set[EmbeddedSubscription] = set()
         self._tails: dict[Partition, int] = {}
@@ -61,12 +64,15 @@ class EmbeddedLog:
         """Run an operation in the writer's transaction. See `Writer.run`."""
         return self._writer.run(operation, early=early)
 
-    def run_intake(self, operation: Operation[T]) -> asyncio.Future[T]:
-        """The same for new work. Raises LogFull where the log takes none."""
+    def run_bulk(self, bulk: Bulk[T], item: Any, *, early: bool = False) -> asyncio.Future[T]:
+        """Run an operation together with all others of its kind. See `Writer.run_bulk`."""
+        return self._writer.run_bulk(bulk, item, early=early)
+
+    def take_intake(self) -> None:
+        """Raise LogFull where the log takes no new work."""
         health = self.health()
         if not health.accepting:
             raise LogFull(health.detail)
-        return self._writer.run(operation)
 
     def health(self) -> Health:
         """See the port."""
@@ -126,8 +132,15 @@ class EmbeddedLog:
         return Want(partition, self._writer.layout.ids[partition], start, self.tail(partition), limit)
 
     async def read(self, wants: Sequence[Want]) -> list[Received]:
-        """Read records."""
-        return await self._reader.read(wants)
+        """Read records: from memory where they are recent, else from the file."""
+        recent = [self._tail.read(want.partition, want.start, want.limit) for want in wants]
+        older = [want for want, found in zip(wants, recent, strict=True) if not found]
+        records = [received for found in recent for received in found]
+        if older:
+            records += await self._reader.read(older)
+        else:
+            await asyncio.sleep(0)  # whoever reads in a loop must not keep the others from theirs
+        return records
 
     async def commit(self, group: str, next_offsets: Offsets) -> None:
         """Commit: offsets only move forward."""
@@ -189,7 +202,7 @@ class EmbeddedLog:
 
     def _on_commit(self, committed: Committed) -> None:
         self._metrics.log_writes.inc()
-        self._metrics.log_batch_records.observe(committed.records)
+        self._metrics.log_batch_records.observe(len(committed.records))
         self._metrics.log_commit_seconds.observe(committed.seconds)
         if committed.error != self._failure and (committed.error is not None or committed.changed):
             self._failure = committed.error
@@ -199,11 +212,26 @@ class EmbeddedLog:
             else:
                 logger.info("log_writable_again")
         if committed.tails:
+            self._keep(committed)
             self._tails.update(committed.tails)
             grown = {partition.topic for partition in committed.tails}
             for subscription in self._subscriptions:
                 if not grown.isdisjoint(subscription.topics):
                     subscription.wake()
+
+    def _keep(self, committed: Committed) -> None:
+        timestamp = from_ms(committed.now_ms)
+        for place, offset, record in committed.records:
+            received = Received(
+                topic=place.topic,
+                partition=place.number,
+                offset=offset,
+                key=record.key,
+                value=record.value,
+                headers=record.headers,
+                timestamp=timestamp,
+            )
+            self._tail.add(place, received)
 
     async def _keep_house(self) -> None:
         """Look after room and health for as long as the log is open."""
@@ -224,8 +252,16 @@ class EmbeddedLog:
         await self._groups.repair()
         full = self._used_bytes >= self._config.retention.max_bytes
         if sweep or full:
-            while await self._writer.run(self._config.retention.sweep):
+            while await self._sweep():
                 pass
+
+    async def _sweep(self) -> bool:
+        """Delete some of what may go; return whether there was any."""
+        names = {partition_id: partition for partition, partition_id in self._writer.layout.ids.items()}
+        starts = await self._writer.run(self._config.retention.sweep)
+        for partition_id, start in starts.items():
+            self._tail.forget(names[partition_id], start)
+        return bool(starts)
 
 
 class EmbeddedPublisher:

@@ -22,18 +22,25 @@ class Retention:
     ages: Mapping[str, timedelta]
     max_bytes: int
 
-    def sweep(self, transaction: Transaction) -> int:
-        """Delete about 1,000 records that may go; return how many went. Run until it returns 0."""
+    def sweep(self, transaction: Transaction) -> dict[int, int]:
+        """Delete about 1,000 records that may go. Run until it returns nothing.
+
+        Returns the new first offset of each partition (by its id) from which records went.
+        """
         connection = transaction.connection
         crowded = used_bytes(connection) > self.max_bytes * _CROWDED
         partitions: list[Any] = connection.execute("SELECT id, kind, start_offset FROM partitions").fetchall()
         gone = 0
+        starts = {}
         for partition_id, kind, start in partitions:
             oldest_kept = transaction.now_ms - self.ages[kind] // timedelta(milliseconds=1)
-            gone += _sweep(connection, partition_id, start, None if crowded else oldest_kept)
+            went, first = _sweep(connection, partition_id, start, None if crowded else oldest_kept)
+            if went:
+                starts[partition_id] = first
+                gone += went
             if gone >= _ROWS:
                 break
-        return gone
+        return starts
 
 
 def used_bytes(connection: apsw.Connection) -> int:
@@ -43,13 +50,14 @@ def used_bytes(connection: apsw.Connection) -> int:
     return size
 
 
-def _sweep(connection: apsw.Connection, partition_id: int, start: int, oldest_kept_ms: int | None) -> int:
+def _sweep(connection: apsw.Connection, partition_id: int, start: int, oldest_kept_ms: int | None) -> tuple[int, int]:
+    """Return how many records went, and the first offset that is left."""
     slowest = connection.execute("SELECT min(next_offset) FROM commits WHERE partition_id = ?", (partition_id,)).get
     first, end = tables.row_id(partition_id, start), tables.row_id(partition_id + 1, 0)
     if slowest is not None:
         end = tables.row_id(partition_id, slowest)
     elif oldest_kept_ms is None:
-        return 0  # nobody has registered for it yet: only its age may end it
+        return 0, start  # nobody has registered for it yet: only its age may end it
     rows: list[Any] = connection.execute(
         "SELECT id, time_ms FROM records WHERE id >= ? AND id < ? ORDER BY id LIMIT ?", (first, end, _ROWS)
     ).fetchall()
@@ -59,10 +67,8 @@ def _sweep(connection: apsw.Connection, partition_id: int, start: int, oldest_ke
             break
         last = row
     if last is None:
-        return 0
+        return 0, start
     connection.execute("DELETE FROM records WHERE id >= ? AND id <= ?", (first, last))
-    gone = connection.changes()
-    connection.execute(
-        "UPDATE partitions SET start_offset = ? WHERE id = ?", (tables.offset_of(last) + 1, partition_id)
-    )
-    return gone
+    gone, start = connection.changes(), tables.offset_of(last) + 1
+    connection.execute("UPDATE partitions SET start_offset = ? WHERE id = ?", (start, partition_id))
+    return gone, start

@@ -4,6 +4,9 @@ A record's row id is its partition's number and its offset in one integer, so th
 partition are ranges of one B-tree.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import apsw
 import msgspec
 
@@ -27,6 +30,9 @@ CREATE TABLE IF NOT EXISTS commits (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL);
 """
+
+# Few sizes, so that their statements stay prepared.
+_CHUNKS = (64, 16, 4, 1)
 
 _packer = msgspec.msgpack.Encoder()
 _unpacker = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...])
@@ -58,6 +64,22 @@ def received(partition: Partition, row: tuple[int, int, bytes | None, bytes, byt
         headers=_unpacker.decode(row[3]),
         timestamp=from_ms(row[1]),
     )
+
+
+def insert(connection: apsw.Connection, statement: str, rows: Sequence[tuple[Any, ...]], suffix: str = "") -> None:
+    """Insert rows with few statements: `statement` ends before the values.
+
+    Each step of SQLite gives the interpreter's lock away and has to win it back from a busy loop, which costs more
+    than the row does; so many rows are one step.
+    """
+    start = 0
+    while start < len(rows):
+        size = next(size for size in _CHUNKS if size <= len(rows) - start)
+        chunk = rows[start : start + size]
+        one = "(" + ",".join("?" * len(chunk[0])) + ")"
+        values = [value for row in chunk for value in row]
+        connection.execute(statement + ",".join([one] * size) + suffix, values)
+        start += size
 
 
 def open_writing(path: str) -> apsw.Connection:

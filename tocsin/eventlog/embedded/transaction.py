@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import apsw
 
@@ -47,6 +48,21 @@ class Layout:
         return place
 
 
+class Appended(NamedTuple):
+    """A record at its place."""
+
+    place: Partition
+    offset: int
+    record: Record
+
+
+class Mark(NamedTuple):
+    """A point in a transaction to go back to."""
+
+    tails: dict[Partition, int]
+    appended: int
+
+
 class Transaction:
     """The writer's open transaction, as an operation sees it."""
 
@@ -55,18 +71,32 @@ class Transaction:
         self.layout = layout
         self.now_ms = now_ms
         self.tails: dict[Partition, int] = {}
-        self.appended = 0
+        self.appended: list[Appended] = []
 
     def append(self, records: Sequence[Record]) -> None:
-        """Append records at the tails of their partitions."""
-        rows = []
-        for record in records:
-            place = self.layout.place(record)
+        """Append records at the tails of their partitions, all or none. Raises TopicMismatch."""
+        places = [self.layout.place(record) for record in records]
+        for place, record in zip(places, records, strict=True):
             offset = self.tails.get(place)
             if offset is None:
                 offset = self.layout.tails[place]
             self.tails[place] = offset + 1
-            row = tables.row_id(self.layout.ids[place], offset)
-            rows.append((row, self.now_ms, record.key, tables.pack(record.headers), record.value))
-        self.appended += len(rows)
-        self.connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?)", rows)
+            self.appended.append(Appended(place, offset, record))
+
+    def mark(self) -> Mark:
+        """Return this point."""
+        return Mark(dict(self.tails), len(self.appended))
+
+    def back_to(self, mark: Mark) -> None:
+        """Forget what was appended since."""
+        self.tails = mark.tails
+        del self.appended[mark.appended :]
+
+    def flush(self) -> None:
+        """Write what was appended."""
+        ids = self.layout.ids
+        rows = [
+            (tables.row_id(ids[place], offset), self.now_ms, record.key, tables.pack(record.headers), record.value)
+            for place, offset, record in self.appended
+        ]
+        tables.insert(self.connection, "INSERT INTO records VALUES ", rows)

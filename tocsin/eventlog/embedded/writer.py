@@ -18,34 +18,39 @@ import apsw
 from tocsin.clock import Clock, to_ms
 from tocsin.errors import LogUnavailable, TocsinError
 from tocsin.eventlog.embedded import tables
-from tocsin.eventlog.embedded.transaction import Layout, Transaction
+from tocsin.eventlog.embedded.transaction import Appended, Layout, Transaction
 from tocsin.record import Partition
 
 T = TypeVar("T")
 _MAX_BATCH = 512
 
 Operation = Callable[[Transaction], T]
+# One function for all that is asked of it in a commit: a result, or the error, for each item.
+Bulk = Callable[[Transaction, Sequence[Any]], Sequence[T | Exception]]
 
 
 @dataclass(slots=True)
 class _Job(Generic[T]):
-    operation: Operation[T]
+    operation: Operation[T] | None
     future: asyncio.Future[T]
     early: bool
+    bulk: Bulk[T] | None = None
+    item: Any = None
     result: Any = None
     error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """What a commit came to: records written, seconds taken, and the new tails of the partitions it grew.
+    """What a commit came to: the records written and when (milliseconds), and the seconds it took.
 
     `changed` is whether anything was written at all: a commit of nothing says nothing about the disk.
     """
 
-    records: int
     seconds: float
+    now_ms: int
     changed: bool = False
+    records: Sequence[Appended] = ()
     tails: Mapping[Partition, int] = field(default_factory=dict)
     error: str | None = None
 
@@ -86,13 +91,19 @@ class Writer:
         With `early` the result comes when the operation has run, a moment before its commit is synced. The future
         fails with LogUnavailable if the commit does. An operation runs on the writer's thread and must not block.
         """
-        future: asyncio.Future[T] = self._loop.create_future()
+        return self._queued(_Job(operation, self._loop.create_future(), early))
+
+    def run_bulk(self, bulk: Bulk[T], item: Any, *, early: bool = False) -> asyncio.Future[T]:
+        """The same for an operation that is asked for often: `bulk` is called once a commit with all of its items."""
+        return self._queued(_Job(None, self._loop.create_future(), early, bulk, item))
+
+    def _queued(self, job: _Job[T]) -> asyncio.Future[T]:
         if self._closing:
-            future.set_exception(LogUnavailable("the event log is closed"))
-            return future
-        self.queued += 1
-        self._queue.put(_Job(operation, future, early))
-        return future
+            job.future.set_exception(LogUnavailable("the event log is closed"))
+        else:
+            self.queued += 1
+            self._queue.put(job)
+        return job.future
 
     def _run(self) -> None:
         connection = self._connection
@@ -122,8 +133,9 @@ class Writer:
         changes = connection.total_changes()
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                self._execute(transaction, job)
+            for group in _grouped(jobs):
+                self._execute(transaction, group)
+            transaction.flush()
             if any(job.early for job in jobs):
                 self._tell(_answer_early, jobs)
             connection.execute("COMMIT")
@@ -131,24 +143,30 @@ class Writer:
             _roll_back(connection)
             for job in jobs:
                 job.error = LogUnavailable(f"the event log cannot be written: {error}")
-            return Committed(records=0, seconds=time.perf_counter() - started, error=str(error))
+            seconds = time.perf_counter() - started
+            return Committed(seconds=seconds, now_ms=transaction.now_ms, error=str(error))
         self.layout.tails.update(transaction.tails)
-        seconds = time.perf_counter() - started
-        changed = connection.total_changes() != changes
-        return Committed(records=transaction.appended, seconds=seconds, changed=changed, tails=transaction.tails)
+        return Committed(
+            seconds=time.perf_counter() - started,
+            now_ms=transaction.now_ms,
+            changed=connection.total_changes() != changes,
+            records=transaction.appended,
+            tails=transaction.tails,
+        )
 
-    def _execute(self, transaction: Transaction, job: _Job[Any]) -> None:
-        """Run one operation in a savepoint. An SQLite error is everybody's; any other is the operation's own."""
+    def _execute(self, transaction: Transaction, jobs: Sequence[_Job[Any]]) -> None:
+        """Run what belongs together in a savepoint. An SQLite error is everybody's; any other is their own."""
         connection = transaction.connection
-        tails, appended = dict(transaction.tails), transaction.appended
+        mark = transaction.mark()
         connection.execute("SAVEPOINT operation")
         try:
-            job.result = job.operation(transaction)
+            _run_jobs(transaction, jobs)
         except apsw.Error:
             raise
         except Exception as error:  # noqa: BLE001 - it belongs to whoever awaits the operation
-            job.error = error if isinstance(error, TocsinError) else _foreign(error)
-            transaction.tails, transaction.appended = tails, appended
+            for job in jobs:
+                job.error = error if isinstance(error, TocsinError) else _foreign(error)
+            transaction.back_to(mark)
             connection.execute("ROLLBACK TO operation")
         connection.execute("RELEASE operation")
 
@@ -164,6 +182,35 @@ class Writer:
         finally:
             for job in jobs:
                 _resolve(job)
+
+
+def _grouped(jobs: Sequence[_Job[Any]]) -> list[list[_Job[Any]]]:
+    """Return the jobs in groups: one alone, or all of the same bulk; in the order in which they were asked for."""
+    groups: list[list[_Job[Any]]] = []
+    bulks: dict[Any, list[_Job[Any]]] = {}
+    for job in jobs:
+        if job.bulk is None:
+            groups.append([job])
+        elif job.bulk in bulks:
+            bulks[job.bulk].append(job)
+        else:
+            bulks[job.bulk] = [job]
+            groups.append(bulks[job.bulk])
+    return groups
+
+
+def _run_jobs(transaction: Transaction, jobs: Sequence[_Job[Any]]) -> None:
+    first = jobs[0]
+    if first.bulk is None:
+        assert first.operation is not None  # noqa: S101 - it is one or the other
+        first.result = first.operation(transaction)
+        return
+    results = first.bulk(transaction, [job.item for job in jobs])
+    for job, result in zip(jobs, results, strict=True):
+        if isinstance(result, Exception):
+            job.error = result
+        else:
+            job.result = result
 
 
 def _foreign(error: Exception) -> Exception:
