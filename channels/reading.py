@@ -1,7 +1,5 @@
 """A record of the log → the delivery in it and where it stands, or why it cannot be read."""
 
-from dataclasses import dataclass
-
 import msgspec
 
 from tocsin import delivery as deliveries
@@ -13,16 +11,14 @@ from tocsin.record import Received
 from tocsin.validation import Schema
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readable:
+class Readable(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery, and its hop."""
 
     delivery: Delivery
     hop: Hop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
+class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong, in words without contents."""
 
     reason: Reason

@@ -4,9 +4,10 @@ A settlement holds the next record (a retry, the same one parked again, a dead l
 it, and what the ledger is to remember.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from channels.reading import Readable, Unreadable
 from tocsin import deadletter, hops, ids, lifecycle, retry, tiers, topics
@@ -22,8 +23,7 @@ from tocsin.outcome import Outcome
 from tocsin.record import Received, Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt that was made: through which provider, when it ended, what it took and what it came to.
 
     `bug`: the outcome is unknown because our own code failed.
@@ -63,7 +63,7 @@ def given_up(
     received: Received, readable: Readable, failure: Failure, reason: Reason, *, now: datetime, claimed: bool
 ) -> Settlement:
     """Return what to write for a delivery that ends dead without another provider call."""
-    data, letter = _dead(received, readable, replace(readable.hop, failure=failure), reason)
+    data, letter = _dead(received, readable, msgspec.structs.replace(readable.hop, failure=failure), reason)
     event = _event(readable, Event.DEAD, now, data)
     return Settlement(
         source=received.source,
@@ -196,7 +196,7 @@ def _after(hop: Hop, attempt: Attempt) -> Hop:
     failure = Failure(
         kind=outcomes.name(outcome), code=outcome.code, message=outcome.message, provider=attempt.provider
     )
-    return replace(
+    return msgspec.structs.replace(
         hop,
         attempt=hop.attempt + 1,
         unconfirmed=unconfirmed,

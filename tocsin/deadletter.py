@@ -5,9 +5,11 @@ headers say why it died and what was tried.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 from tocsin import hops, ids, topics
 from tocsin.record import Headers, Received, Record, Source, header, replaced
@@ -45,7 +47,7 @@ class DeadLetter:
 
 def of_delivery(received: Received, *, channel: str, hop: hops.Hop, reason: Reason) -> Record:
     """Return the dead letter of a delivery that was read: `hop` is what it had come to, the last failure included."""
-    ended = replace(hops.onward(hop, source=received.source), reason=reason, not_before=None)
+    ended = msgspec.structs.replace(hops.onward(hop, source=received.source), reason=reason, not_before=None)
     return _record(received, channel, hops.write(received.headers, ended))
 
 

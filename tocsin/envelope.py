@@ -6,7 +6,6 @@ Source: CloudEvents Kafka protocol binding 1.0.2, section 3.2.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -26,8 +25,7 @@ class BrokenEnvelope(ValueError):
     """The headers are not those of a CloudEvent that we read. The message names the attribute, never its value."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """The attributes of a CloudEvent."""
 
     id: str

@@ -3,16 +3,16 @@
 The body of a record never changes; what an attempt learns goes here. Times are milliseconds since 1970.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from tocsin.clock import from_ms, to_ms, to_ms_up
-from tocsin.record import Headers, Source, replaced
+from tocsin.record import Headers, Source
 
+_PREFIX = "tocsin-"
 LIFE = "tocsin-life"
 ATTEMPT = "tocsin-attempt"
 NOT_BEFORE = "tocsin-not-before"
@@ -28,6 +28,11 @@ ERROR_MESSAGE = "tocsin-error-message"
 PROVIDER = "tocsin-provider"
 REASON = "tocsin-reason"
 HISTORY = "tocsin-history"
+
+_NAMES = frozenset(
+    {LIFE, ATTEMPT, NOT_BEFORE, FIRST_AT, EXPIRES_AT, ORIGIN, HOPS, UNCONFIRMED, FAULTS}
+    | {ERROR_CLASS, ERROR_CODE, ERROR_MESSAGE, PROVIDER, REASON, HISTORY}
+)
 
 _MAX_TEXT = 512
 # Enough for milliseconds until the year 9999 and for any offset of a log; more is no number that we ever wrote.
@@ -50,8 +55,7 @@ class Attempted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """Why the last attempt failed: `kind` is the outcome's word. The message is redacted by the adapter."""
 
     kind: str
@@ -60,8 +64,7 @@ class Failure:
     provider: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
+class Hop(msgspec.Struct, frozen=True, kw_only=True):
     """Where a delivery stands. `attempt` counts the attempts already made in this life, `hops` the records written."""
 
     life: int
@@ -85,7 +88,7 @@ def first(*, now: datetime, expires_at: datetime, life: int = 0) -> Hop:
 
 def onward(hop: Hop, *, source: Source, **changes: Any) -> Hop:
     """Return the hop of the next record: one hop more, with the origin that the first one had."""
-    return replace(hop, hops=hop.hops + 1, origin=hop.origin or source, **changes)
+    return msgspec.structs.replace(hop, hops=hop.hops + 1, origin=hop.origin or source, **changes)
 
 
 def remembered(hop: Hop, attempted: Attempted) -> tuple[Attempted, ...]:
@@ -95,25 +98,39 @@ def remembered(hop: Hop, attempted: Attempted) -> tuple[Attempted, ...]:
 
 def write(headers: Headers, hop: Hop) -> Headers:
     """Return the headers with this hop's in place of any other's."""
-    failure = hop.failure
-    values: dict[str, bytes | None] = {
+    values = {
         LIFE: _number(hop.life),
         ATTEMPT: _number(hop.attempt),
         FIRST_AT: _number(to_ms(hop.first_at)),
         EXPIRES_AT: _number(to_ms(hop.expires_at)),
         HOPS: _number(hop.hops),
-        NOT_BEFORE: _number(to_ms_up(hop.not_before)) if hop.not_before else None,
-        ORIGIN: "/".join(map(str, hop.origin)).encode() if hop.origin else None,
-        UNCONFIRMED: _number(hop.unconfirmed) if hop.unconfirmed else None,
-        FAULTS: _number(hop.handler_faults) if hop.handler_faults else None,
-        ERROR_CLASS: text_value(failure.kind) if failure else None,
-        ERROR_CODE: text_value(failure.code) if failure else None,
-        ERROR_MESSAGE: text_value(failure.message) if failure else None,
-        PROVIDER: text_value(failure.provider) if failure else None,
-        REASON: text_value(hop.reason) if hop.reason else None,
-        HISTORY: _json(hop.history) if hop.history else None,
     }
-    return replaced(headers, values)
+    values |= _later(hop)
+    kept = tuple(pair for pair in headers if pair[0] not in _NAMES)
+    return kept + tuple(values.items())
+
+
+def _later(hop: Hop) -> dict[str, bytes]:
+    """Return what a hop has only after the first record."""
+    values = {}
+    if hop.not_before is not None:
+        values[NOT_BEFORE] = _number(to_ms_up(hop.not_before))
+    if hop.origin is not None:
+        values[ORIGIN] = "/".join(map(str, hop.origin)).encode()
+    if hop.unconfirmed:
+        values[UNCONFIRMED] = _number(hop.unconfirmed)
+    if hop.handler_faults:
+        values[FAULTS] = _number(hop.handler_faults)
+    if (failure := hop.failure) is not None:
+        values[ERROR_CLASS] = text_value(failure.kind)
+        values[ERROR_CODE] = text_value(failure.code)
+        values[ERROR_MESSAGE] = text_value(failure.message)
+        values[PROVIDER] = text_value(failure.provider)
+    if hop.reason is not None:
+        values[REASON] = text_value(hop.reason)
+    if hop.history:
+        values[HISTORY] = _json(hop.history)
+    return values
 
 
 def read(headers: Headers) -> Hop:
@@ -145,17 +162,23 @@ def life(headers: Headers) -> int | None:
 
 
 def _own(headers: Headers) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in headers:
-        if not name.startswith("tocsin-"):
-            continue
-        if name in found:
-            raise BrokenHop(f"header {name} is there twice")
-        try:
-            found[name] = value.decode()
-        except UnicodeDecodeError:
-            raise BrokenHop(f"header {name} is not UTF-8") from None
+    own = [pair for pair in headers if pair[0].startswith(_PREFIX)]
+    try:
+        found = {name: value.decode() for name, value in own}
+    except UnicodeDecodeError:
+        raise BrokenHop(f"header {_not_utf8(own)} is not UTF-8") from None
+    if len(found) != len(own):
+        raise BrokenHop(f"header {_twice(own)} is there twice")
     return found
+
+
+def _not_utf8(headers: Sequence[tuple[str, bytes]]) -> str:
+    return next(name for name, value in headers if value != value.decode(errors="replace").encode())
+
+
+def _twice(headers: Sequence[tuple[str, bytes]]) -> str:
+    names = [name for name, _ in headers]
+    return next(name for name in names if names.count(name) > 1)
 
 
 def _int(found: Mapping[str, str], name: str) -> int:

@@ -1,9 +1,10 @@
 """What travels through an event log: raw bytes under a key, with text headers, at an offset of a partition."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+import msgspec
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -23,8 +24,7 @@ class Source(NamedTuple):
     offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """A record to write. Its partition follows from the key (murmur2, as Kafka's default partitioner)."""
 
     topic: str
@@ -33,8 +33,7 @@ class Record:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, kw_only=True):
     """A record read from the log. `timestamp` is when the log took it."""
 
     topic: str

@@ -1,10 +1,10 @@
 """What every ledger does over its log: claims, settlements and submits. Nothing here knows which one it is."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from tests.contract.conftest import OpenLedger
 from tests.support.clock import ManualClock

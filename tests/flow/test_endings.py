@@ -1,11 +1,11 @@
 """How lives end that do not go well at once: unreadable records, unknown outcomes, bugs, forks, configuration."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.clock import ManualClock
 from tests.support.delivering import Delivering, delivering, make_delivery, record_of

@@ -6,9 +6,10 @@ record with the same attempt (a fork) finds that it has no business.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from tocsin.lifecycle import State
 from tocsin.record import Record, Source
@@ -22,28 +23,24 @@ class AttemptKey(NamedTuple):
     attempt: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Granted:
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
     """The attempt is yours. `takeovers`: how many claims of it were abandoned before (a crash each)."""
 
     takeovers: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """The attempt, or its whole life, was settled before by this very source: there is nothing left to do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forked:
+class Forked(msgspec.Struct, frozen=True, kw_only=True):
     """Another record owns this attempt or ended this life. The asking record is dropped without effect."""
 
 
 ClaimAnswer = Granted | Settled | Forked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a record, to be made durable in one write.
 
     `records` are the next record (retry, parked again, dead letter), if any, and the audit events. `key` is the
@@ -60,8 +57,7 @@ class Settlement:
     terminal: State | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitClaim:
+class SubmitClaim(msgspec.Struct, frozen=True, kw_only=True):
     """An idempotency key as its tenant gave it; `fingerprint` is a hash of the canonical body."""
 
     tenant: str
@@ -70,8 +66,7 @@ class SubmitClaim:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """What one accepted notification writes: its records, under its claim if it has one. `answer` is kept with it."""
 
     records: tuple[Record, ...]
@@ -79,25 +74,21 @@ class Submission:
     claim: SubmitClaim | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """Durable, and new."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repeated:
+class Repeated(msgspec.Struct, frozen=True, kw_only=True):
     """The key was used before with the same body: this was the answer. Nothing was written."""
 
     answer: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conflicting:
+class Conflicting(msgspec.Struct, frozen=True, kw_only=True):
     """The key was used before with another body. Nothing was written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InProgress:
+class InProgress(msgspec.Struct, frozen=True, kw_only=True):
     """The key is claimed and its first submit has not finished in time. Nothing was written."""
 
 

@@ -1,10 +1,10 @@
 """What our own faults and poisoned records may do to the delivery path: cost an attempt, never a delivery or a lane."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.clock import ManualClock
 from tests.support.delivering import Delivering, delivering, make_delivery, record_of

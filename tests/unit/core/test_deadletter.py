@@ -1,11 +1,11 @@
 """Dead letters: the bytes as they were, and why."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tocsin import deadletter, hops, ids
 from tocsin.deadletter import Reason

@@ -1,13 +1,13 @@
 """Hop headers: a round trip for what is right, one exception for everything that is wrong."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tocsin import hops
 from tocsin.hops import Attempted, BrokenHop, Failure, Hop

@@ -1,11 +1,11 @@
 """The decision after an attempt, by the design's table."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tocsin import hops, outcome, retry, tiers
 from tocsin.deadletter import Reason

@@ -1,9 +1,11 @@
 """What the tests of the dead-letter service are made with: a still clock, a log that remembers, and dead letters."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from dlq import items
 from dlq.ingest import DeadLetterSink, row_of

@@ -1,10 +1,10 @@
 """A letter is decided once, and what was decided reaches the log, wherever it was cut off."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from dlq import changes, items
 from dlq.decisions import AlreadyDecided, Decided, Decisions, Missing, Unreadable

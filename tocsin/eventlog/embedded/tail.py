@@ -8,6 +8,14 @@ from dataclasses import dataclass, field
 
 from tocsin.record import Partition, Received
 
+# What a record takes beside its value, about: objects, key and headers.
+_OVERHEAD = 1024
+
+
+def weight(received: Received) -> int:
+    """Return the bytes of memory that a record takes, about."""
+    return len(received.value) + _OVERHEAD
+
 
 @dataclass(slots=True)
 class _Stretch:
@@ -24,7 +32,7 @@ class _Stretch:
 
     def drop_oldest(self) -> int:
         """Forget the oldest; return what it weighed."""
-        size = self.records[self.first].size
+        size = weight(self.records[self.first])
         self.first += 1
         if self.first * 2 > len(self.records):
             del self.records[: self.first]
@@ -48,7 +56,7 @@ class Tail:
             stretch = self._stretches[partition] = _Stretch()
         stretch.records.append(received)
         self._order.append(partition)
-        self._bytes += received.size
+        self._bytes += weight(received)
         while self._bytes > self._max_bytes:
             oldest = self._stretches[self._order.popleft()]
             if oldest.forgotten:
