@@ -28,6 +28,10 @@ class AuditSink:
     def __init__(self) -> None:
         self._statements: Statements | None = None
 
+    def wants(self, received: Received) -> bool:  # noqa: ARG002 - the audit is all of it
+        """See `Sink`."""
+        return True
+
     async def write(self, connection: AsyncConnection, batch: Sequence[Received]) -> None:
         """Write the events of the batch, and the states that follow from them."""
         rows = fold.fold(envelope.audit_event(received.value) for received in batch)

@@ -3,7 +3,7 @@
 The life's number is on the letter before anything of that life is in the log, so the event never comes too early.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,22 +19,26 @@ class FollowupSink:
 
     name = "dlq.followup"
 
+    def wants(self, received: Received) -> bool:
+        """Only the ends of lives that a replay opened."""
+        return _ending(received) is not None
+
     async def write(self, connection: AsyncConnection, batch: Sequence[Received]) -> None:
         """Note the ends of replayed lives among these events."""
-        for delivery_id, life, state in _endings(batch):
-            await changes.note_end(connection, delivery_id=delivery_id, life=life, state=state)
+        for received in batch:
+            if (ending := _ending(received)) is not None:
+                delivery_id, life, state = ending
+                await changes.note_end(connection, delivery_id=delivery_id, life=life, state=state)
 
 
-def _endings(batch: Sequence[Received]) -> Iterator[tuple[str, int, lifecycle.State]]:
-    """Yield each life's end, where a replay opened that life. What is no event of ours is left to the audit."""
-    for received in batch:
-        # Most events are of other types: their bodies are not even looked at.
-        state = _ENDINGS.get(header(received.headers, "ce_type") or b"")
-        if state is None:
-            continue
-        try:
-            event = envelope.audit_event(received.value)
-        except (ValueError, OverflowError, RecursionError):
-            continue
-        if event.delivery_id is not None and event.life:
-            yield event.delivery_id, event.life, state
+def _ending(received: Received) -> tuple[str, int, lifecycle.State] | None:
+    """Return a life's end, where a replay opened that life. What is no event of ours is left to the audit."""
+    # Most events are of other types: their bodies are not even looked at.
+    state = _ENDINGS.get(header(received.headers, "ce_type") or b"")
+    if state is None:
+        return None
+    try:
+        event = envelope.audit_event(received.value)
+    except (ValueError, OverflowError, RecursionError):
+        return None
+    return (event.delivery_id, event.life, state) if event.delivery_id is not None and event.life else None

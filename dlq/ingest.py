@@ -31,6 +31,10 @@ class DeadLetterSink:
         self._channels = channels
         self._clock = clock
 
+    def wants(self, received: Received) -> bool:  # noqa: ARG002 - every dead letter is kept
+        """See `Sink`."""
+        return True
+
     async def write(self, connection: AsyncConnection, batch: Sequence[Received]) -> None:
         """Insert the letters that are not there yet."""
         now = self._clock.now()

@@ -27,6 +27,8 @@ _FIRST_PAUSE = timedelta(milliseconds=500)
 _LONGEST_PAUSE = timedelta(seconds=10)
 # A transaction costs some 2 ms of CPU whatever is in it, so a trickle is gathered: at most 20 transactions a second.
 _LINGER = timedelta(milliseconds=50)
+# What nobody wants moves the offsets that the store keeps only now and then; after a restart it is passed again.
+_PASS = 20_000
 
 
 class Sink(Protocol):
@@ -35,6 +37,9 @@ class Sink(Protocol):
     @property
     def name(self) -> str:
         """The label of its metrics, and its name in the quarantine."""
+
+    def wants(self, received: Received) -> bool:
+        """Return whether the record would change anything. What is not wanted is passed without a transaction."""
 
     async def write(self, connection: AsyncConnection, batch: Sequence[Received]) -> None:
         """Write the batch on a transaction that the caller commits.
@@ -85,6 +90,7 @@ class Ingest:
         # Held while a batch is written and committed: a partition is not given away in the middle of that.
         self._busy = asyncio.Lock()
         self._next: dict[Partition, int] = {}
+        self._passed = 0
         self._unplaced: set[Partition] = set()
         # Whose offsets the store has and the log has not heard of yet.
         self._untold: set[Partition] = set()
@@ -164,8 +170,13 @@ class Ingest:
         """Write what of the batch is ours and not written yet, then tell the log."""
         async with self._busy:
             ours = [r for r in batch if r.offset >= self._next.get(_partition(r), r.offset + 1)]
-            if ours:
+            wanted = [r for r in ours if self._sink.wants(r)]
+            self._passed += len(ours) - len(wanted)
+            if wanted or self._passed >= _PASS:
                 await self._write(ours)
+                self._passed = 0
+            elif ours:
+                self._written(ours)
             await self._tell_log(subscription)
         self._recovered()
 
@@ -173,7 +184,8 @@ class Ingest:
         """Write a batch in one transaction, or its halves in theirs, down to the record that is at fault."""
         try:
             async with self._store.write() as connection:
-                await self._sink.write(connection, batch)
+                if wanted := [received for received in batch if self._sink.wants(received)]:
+                    await self._sink.write(connection, wanted)
                 await offsets.advance(connection, self._group, _ends(batch))
         except StoreUnavailable:
             raise

@@ -39,6 +39,9 @@ class LineSink:
         self.sizes: list[int] = []
         self.before: Callable[[], None] = lambda: None
 
+    def wants(self, received: Received) -> bool:
+        return received.value != b"unwanted"
+
     async def write(self, connection: AsyncConnection, batch: Sequence[Received]) -> None:
         self.before()
         self.sizes.append(len(batch))
@@ -419,3 +422,25 @@ async def test_a_trickle_is_gathered_and_a_flood_is_not_held_up(
 
     assert sink.sizes == [2, 2, 1]
     assert clock.pauses == [0.05]
+
+
+async def test_what_nobody_wants_is_passed_without_a_transaction(
+    make: Callable[..., Ingest], log: ScriptedLog, store: Store, sink: LineSink
+) -> None:
+    log.put(b"unwanted", b"unwanted")
+    await make().run()
+
+    assert sink.sizes == []
+    assert await kept(store) == {}
+    assert log.committed == {FIRST: 2}
+
+
+async def test_what_is_wanted_takes_the_offsets_of_what_is_not_with_it(
+    make: Callable[..., Ingest], log: ScriptedLog, store: Store, sink: LineSink
+) -> None:
+    log.put(b"unwanted", b"a", b"unwanted")
+    await make().run()
+
+    assert sink.sizes == [1]
+    assert await written(store) == [b"a"]
+    assert await kept(store) == {0: 3}
