@@ -75,6 +75,8 @@ class Ingest:
         self._name = name
         self._topics = topics
         self._group = group
+        # Offsets are of one log: a new log under an old store is read from its beginning.
+        self._kept_as = f"{group}@{log.identity}"
         self._log = log
         self._store = store
         self._sink = sink
@@ -157,7 +159,7 @@ class Ingest:
         async with self._busy:
             placing = frozenset(self._unplaced)
             async with self._store.read() as connection:
-                kept = await offsets.load(connection, self._group)
+                kept = await offsets.load(connection, self._kept_as)
             # What was revoked while the store answered waits for the lock, so all of these are still ours.
             await subscription.seek({p: kept[p] for p in placing if p in kept})
             self._next.update({p: kept.get(p, 0) for p in placing})
@@ -186,7 +188,7 @@ class Ingest:
             async with self._store.write() as connection:
                 if wanted := [received for received in batch if self._sink.wants(received)]:
                     await self._sink.write(connection, wanted)
-                await offsets.advance(connection, self._group, _ends(batch))
+                await offsets.advance(connection, self._kept_as, _ends(batch))
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a record provokes, the next one must get its turn
@@ -206,7 +208,7 @@ class Ingest:
     async def _quarantine(self, received: Received, error: Exception) -> None:
         async with self._store.write() as connection:
             await quarantine.keep(connection, received, sink=self._sink.name, error=error, at=self._clock.now())
-            await offsets.advance(connection, self._group, _ends([received]))
+            await offsets.advance(connection, self._kept_as, _ends([received]))
         self._written([received])
         self._quarantined.inc()
         source = "/".join(map(str, received.source))

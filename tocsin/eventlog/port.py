@@ -70,6 +70,10 @@ class Subscription(Protocol):
 class EventLog(Protocol):
     """A log, open for use."""
 
+    @property
+    def identity(self) -> str:
+        """What tells this log from any other. Offsets that a sink keeps are of one log, and mean nothing in another."""
+
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
         """Make sure that the topics are there as specified. Raises TopicMismatch."""
 

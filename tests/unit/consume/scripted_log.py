@@ -36,6 +36,7 @@ class ScriptedLog:
     What is `arriving` is assigned in the midst of the next fetch.
     """
 
+    identity: str = "scripted"
     records: dict[Partition, list[Received]] = field(default_factory=dict)
     committed: dict[Partition, int] = field(default_factory=dict)
     positions: dict[Partition, int] = field(default_factory=dict)

@@ -444,3 +444,18 @@ async def test_what_is_wanted_takes_the_offsets_of_what_is_not_with_it(
     assert sink.sizes == [1]
     assert await written(store) == [b"a"]
     assert await kept(store) == {0: 3}
+
+
+async def test_a_new_log_under_an_old_store_is_read_from_its_beginning(
+    make: Callable[..., Ingest], log: ScriptedLog, store: Store
+) -> None:
+    log.put(b"a", b"b", b"c")
+    await make().run()
+    log.identity = "another"
+    log.records.clear()
+    log.committed.clear()
+    log.positions.clear()
+    log.put(b"d")
+    await make().run()
+
+    assert await written(store) == [b"a", b"b", b"c", b"d"]

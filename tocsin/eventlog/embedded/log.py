@@ -58,6 +58,7 @@ class EmbeddedLog:
         self._committed: dict[tuple[str, Partition], int] = {}
         self._failure: str | None = None
         self._used_bytes = 0
+        self._identity = ""
         metrics.log_writable.set(1)
 
     def run(self, operation: Operation[T], *, early: bool = False) -> asyncio.Future[T]:
@@ -86,6 +87,11 @@ class EmbeddedLog:
             detail = f"{self._writer.queued} writes are waiting for the event log"
             return Health(writable=True, accepting=False, detail=detail)
         return Health(writable=True, accepting=True)
+
+    @property
+    def identity(self) -> str:
+        """See the port."""
+        return self._identity
 
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
         """Create what is missing. Raises TopicMismatch where a topic has another number of partitions."""
@@ -185,6 +191,7 @@ class EmbeddedLog:
 
     async def _open(self) -> None:
         self._writer.start()
+        self._identity = await self._writer.run(_identity)
         for partition, partition_id, tail in await self._writer.run(_partitions):
             self._add(partition, partition_id, tail)
         names = {partition_id: partition for partition, partition_id in self._writer.layout.ids.items()}
@@ -295,6 +302,16 @@ async def open_log(config: EmbeddedConfig, *, clock: Clock, metrics: Metrics) ->
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _identity(transaction: Transaction) -> str:
+    """Return the name that the log gave itself when it was made."""
+    connection = transaction.connection
+    connection.execute(
+        "INSERT INTO identity SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (SELECT 1 FROM identity)"
+    )
+    found: str = connection.execute("SELECT id FROM identity").get
+    return found
 
 
 def _partitions(transaction: Transaction) -> list[tuple[Partition, int, int]]:
