@@ -23,14 +23,9 @@ DEAD_LETTER = "dlt_"
 EVENT = "evt_"
 
 
-def _encode(number: int) -> str:
-    """Return 130 bits as 26 characters, two at a time."""
-    pairs = []
-    for _ in range(_BODY // 2):
-        number, low = divmod(number, 1024)
-        pairs.append(_PAIRS[low])
-    pairs.reverse()
-    return "".join(pairs)
+def _encode(number: int, characters: int = _BODY) -> str:
+    """Return a number of 5 bits a character as text, two characters at a time."""
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(5 * characters - 10, -1, -10)])
 
 
 def _digest(*parts: str) -> int:
@@ -46,8 +41,7 @@ def notification_id(now: datetime, randbytes: Callable[[int], bytes]) -> str:
 def derived(prefix: str, parent: str, *parts: str) -> str:
     """Return the id of something that belongs to `parent`: its time, and a hash of the parent and `parts`."""
     time = parent.partition("_")[2][:_TIME]
-    tail = _encode(_digest(parent, *parts))[_TIME:]
-    return prefix + time + tail
+    return prefix + time + _encode(_digest(parent, *parts), _BODY - _TIME)
 
 
 def delivery_id(notification: str, channel: str, address: str) -> str:
