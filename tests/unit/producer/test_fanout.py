@@ -1,0 +1,64 @@
+"""One notification becomes records that the channel's reader reads back, and the same ones if it is repeated."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from channels.reading import Readable, Reader
+from producer.check import Checked
+from producer.fanout import Fanout, fan_out
+from tests.unit.producer.test_check import DOCUMENT
+from tocsin import envelope, schemas
+from tocsin.lifecycle import Event
+from tocsin.record import Received
+
+NOW = datetime(2030, 1, 1, 12, 0, 0, 123_000, tzinfo=UTC)
+ID = "ntf_01m7z77eghj90ssyrw6dqrsw9x"
+
+
+def fanned(document: dict[str, Any]) -> Fanout:
+    checked = Checked(addresses={"email": ("ada@example.test",)}, template=None, expires_at=NOW + timedelta(hours=1))
+    return fan_out(document, checked, notification_id=ID, tenant="t", semantics="at_least_once", now=NOW)
+
+
+def test_the_reader_reads_what_was_written() -> None:
+    document = {**DOCUMENT, "content": {"email": {"subject": "s", "text": "t"}}, "lane": "bulk"}
+    record, _ = fanned(document).records
+    received = Received(
+        topic=record.topic,
+        partition=0,
+        offset=0,
+        key=record.key,
+        value=record.value,
+        headers=record.headers,
+        timestamp=NOW,
+    )
+    found = Reader(schemas.load("delivery")).read(received)
+
+    assert record.topic == "notifications.email.bulk"
+    assert isinstance(found, Readable)
+    assert (found.delivery.address, found.delivery.accepted_at) == ("ada@example.test", NOW)
+    assert (found.hop.life, found.hop.attempt, found.hop.expires_at) == (0, 0, NOW + timedelta(hours=1))
+
+
+def test_a_repeat_gives_the_same_bytes() -> None:
+    assert fanned(DOCUMENT) == fanned(DOCUMENT)
+
+
+def test_the_audit_is_told_and_the_client_answered() -> None:
+    fanout = fanned(DOCUMENT)
+    event = envelope.audit_event(fanout.records[-1].value)
+    answer = msgspec.json.decode(fanout.answer)
+
+    assert event.type is Event.ACCEPTED
+    assert schemas.load("audit-event").faults(msgspec.json.decode(fanout.records[-1].value)) == ()
+    assert answer["id"] == event.notification_id == ID
+    assert [each["id"] for each in answer["deliveries"]] == [each["id"] for each in event.data["deliveries"]]
+
+
+def test_the_key_of_a_record_tells_nobody_the_address() -> None:
+    record, _ = fanned({**DOCUMENT, "recipient": {"email": "ada@example.test"}}).records
+
+    assert record.key is not None
+    assert b"ada" not in record.key
