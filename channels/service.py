@@ -17,6 +17,7 @@ from tocsin.delivery import Lane
 from tocsin.retry import RetryPolicy
 from tocsin.runtime.service import CarrierContext, Channel, Context, Part, Service
 from tocsin.settings import sections
+from tocsin.tiers import TIERS
 from tocsin.web.health import Check
 
 
@@ -79,7 +80,7 @@ def _workers(
                 permits=permits,
                 budget=budget,
                 clock=context.clock,
-                config=_config(settings),
+                config=_config(settings, retrying=retrying),
                 on_released=lambda late: lateness.observe(late.total_seconds()),
                 may_take=lambda: not tally.halted,
             )
@@ -87,9 +88,11 @@ def _workers(
             yield worker
 
 
-def _config(settings: sections.Worker) -> WorkerConfig:
+def _config(settings: sections.Worker, *, retrying: bool) -> WorkerConfig:
+    # What waits is held in memory: the retry topics of a lane share the window that its fresh topic has.
+    topics_read = len(TIERS) if retrying else 1
     return WorkerConfig(
-        unfinished_records=settings.unfinished_per_partition,
+        unfinished_records=max(1, settings.unfinished_per_partition // topics_read),
         unfinished_bytes=settings.unfinished_bytes_per_partition,
         drain=timedelta(seconds=settings.drain_seconds),
         commit_interval=timedelta(seconds=settings.commit_interval_seconds),

@@ -17,7 +17,8 @@ from tocsin.outcome import Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often and how long. `jitter` is the largest fraction of a tier's delay that is added at random."""
+    """How often and how long. `jitter` is the largest fraction of a tier's delay that is added at random
+    (15 s at most)."""
 
     max_attempts: int = 8
     jitter: float = 0.05
@@ -58,6 +59,10 @@ class NoAttempt:
 
 Decision = Done | Again | Expired | Dead | NoAttempt
 
+# Enough to spread what failed together. More would set the order in which a long tier comes due far apart from the
+# order in which it lies in the log, and only so much of a tier is held in memory.
+_MAX_JITTER = timedelta(seconds=15)
+
 # How long a delivery waits before it looks again at a route that is misconfigured.
 _MISCONFIGURED_WAIT = timedelta(seconds=30)
 
@@ -93,6 +98,7 @@ def _again(
     if retry_after is not None and retry_after > policy.max_retry_after:
         return Dead(reason=Reason.RETRY_AFTER_TOO_LONG)
     delay = tiers.of_attempt(attempt).delay
-    wait = max(delay + delay * (policy.jitter * random), retry_after or timedelta())
+    jitter = min(delay * policy.jitter, _MAX_JITTER) * random
+    wait = max(delay + jitter, retry_after or timedelta())
     due = now + wait
     return Again(not_before=due) if due < hop.expires_at else Expired()

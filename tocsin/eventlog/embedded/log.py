@@ -12,7 +12,7 @@ from loguru import logger
 
 from tocsin.clock import Clock, from_ms
 from tocsin.errors import LogError, LogFull, LogUnavailable, TopicMismatch
-from tocsin.eventlog.embedded import lock, tables
+from tocsin.eventlog.embedded import bookkeeping, lock
 from tocsin.eventlog.embedded.groups import Groups
 from tocsin.eventlog.embedded.reader import Reader, Want
 from tocsin.eventlog.embedded.retention import Retention, used_bytes
@@ -152,7 +152,7 @@ class EmbeddedLog:
         """Commit: offsets only move forward."""
         ids = self._writer.layout.ids
         rows = [(group, ids[partition], offset) for partition, offset in next_offsets.items()]
-        await self._writer.run(lambda transaction: _store_commits(transaction, rows))
+        await self._writer.run(lambda transaction: bookkeeping.store_commits(transaction, rows))
         for partition, offset in next_offsets.items():
             known = (group, partition)
             self._committed[known] = max(self._committed.get(known, 0), offset)
@@ -164,7 +164,7 @@ class EmbeddedLog:
     async def _positions(self, group: str, partitions: Collection[Partition]) -> dict[Partition, int]:
         """Return where the group reads on, and register it for retention."""
         ids = {partition: self._writer.layout.ids[partition] for partition in partitions}
-        found = await self._writer.run(lambda transaction: _register(transaction, group, ids))
+        found = await self._writer.run(lambda transaction: bookkeeping.register(transaction, group, ids))
         self._committed.update({(group, partition): offset for partition, offset in found.items()})
         return found
 
@@ -191,11 +191,11 @@ class EmbeddedLog:
 
     async def _open(self) -> None:
         self._writer.start()
-        self._identity = await self._writer.run(_identity)
-        for partition, partition_id, tail in await self._writer.run(_partitions):
+        self._identity = await self._writer.run(bookkeeping.identity)
+        for partition, partition_id, tail in await self._writer.run(bookkeeping.partitions):
             self._add(partition, partition_id, tail)
         names = {partition_id: partition for partition, partition_id in self._writer.layout.ids.items()}
-        for group, partition_id, offset in await self._writer.run(_commits):
+        for group, partition_id, offset in await self._writer.run(bookkeeping.commits):
             self._committed[group, names[partition_id]] = offset
         try:
             await self._house_keep(sweep=True)
@@ -253,7 +253,7 @@ class EmbeddedLog:
 
     async def _house_keep(self, *, sweep: bool) -> None:
         if self._failure is not None:
-            await self._writer.run(_probe)
+            await self._writer.run(bookkeeping.probe)
         self._used_bytes = await self._writer.run(lambda transaction: used_bytes(transaction.connection))
         self._metrics.log_bytes.set(self._used_bytes)
         await self._groups.repair()
@@ -302,59 +302,3 @@ async def open_log(config: EmbeddedConfig, *, clock: Clock, metrics: Metrics) ->
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _identity(transaction: Transaction) -> str:
-    """Return the name that the log gave itself when it was made."""
-    connection = transaction.connection
-    connection.execute(
-        "INSERT INTO identity SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (SELECT 1 FROM identity)"
-    )
-    found: str = connection.execute("SELECT id FROM identity").get
-    return found
-
-
-def _partitions(transaction: Transaction) -> list[tuple[Partition, int, int]]:
-    """Return every partition with its id and its tail."""
-    connection = transaction.connection
-    found = []
-    rows: list[Any] = connection.execute("SELECT id, topic, number, start_offset FROM partitions").fetchall()
-    for partition_id, topic, number, start in rows:
-        first, end = tables.row_id(partition_id, 0), tables.row_id(partition_id + 1, 0)
-        last = connection.execute("SELECT max(id) FROM records WHERE id >= ? AND id < ?", (first, end)).get
-        tail = start if last is None else tables.offset_of(last) + 1
-        found.append((Partition(topic, number), partition_id, tail))
-    return found
-
-
-def _commits(transaction: Transaction) -> list[tuple[str, int, int]]:
-    rows: list[Any] = transaction.connection.execute("SELECT * FROM commits").fetchall()
-    return rows
-
-
-def _register(transaction: Transaction, group: str, ids: Mapping[Partition, int]) -> dict[Partition, int]:
-    connection = transaction.connection
-    positions = {}
-    for partition, partition_id in ids.items():
-        connection.execute(
-            "INSERT INTO commits SELECT ?, id, start_offset FROM partitions WHERE id = ? ON CONFLICT DO NOTHING",
-            (group, partition_id),
-        )
-        position = connection.execute(
-            "SELECT next_offset FROM commits WHERE consumer_group = ? AND partition_id = ?", (group, partition_id)
-        ).get
-        positions[partition] = position
-    return positions
-
-
-def _store_commits(transaction: Transaction, rows: Sequence[tuple[str, int, int]]) -> None:
-    transaction.connection.executemany(
-        "INSERT INTO commits VALUES (?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)",
-        rows,
-    )
-
-
-def _probe(transaction: Transaction) -> None:
-    """Write something, to learn whether writing works again."""
-    transaction.connection.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (transaction.now_ms,))

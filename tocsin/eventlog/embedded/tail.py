@@ -8,14 +8,6 @@ from dataclasses import dataclass, field
 
 from tocsin.record import Partition, Received
 
-# What a record takes beside its value, about: objects, key and headers.
-_OVERHEAD = 1024
-
-
-def weight(received: Received) -> int:
-    """Return the bytes of memory that a record takes, about."""
-    return len(received.value) + _OVERHEAD
-
 
 @dataclass(slots=True)
 class _Stretch:
@@ -32,7 +24,7 @@ class _Stretch:
 
     def drop_oldest(self) -> int:
         """Forget the oldest; return what it weighed."""
-        size = weight(self.records[self.first])
+        size = self.records[self.first].size
         self.first += 1
         if self.first * 2 > len(self.records):
             del self.records[: self.first]
@@ -56,7 +48,7 @@ class Tail:
             stretch = self._stretches[partition] = _Stretch()
         stretch.records.append(received)
         self._order.append(partition)
-        self._bytes += weight(received)
+        self._bytes += received.size
         while self._bytes > self._max_bytes:
             oldest = self._stretches[self._order.popleft()]
             if oldest.forgotten:
