@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix lock tools clean
+.PHONY: help run test chaos check fix lock bench tools clean
 
 help: ## Show this help
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 10
@@ -18,6 +18,9 @@ run: .venv/runtime ## Start the gateway with its simulator, and show it working
 test: .venv/development tools ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+chaos: .venv/development ## Prove the promises under crashes, power cuts and full disks, in their long forms
+	$(BIN)/python -m pytest tests/chaos tests/flow/test_lifecycle_machine.py --long -p no:cacheprovider -s
+
 check: .venv/development ## Lint, types, architecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -27,6 +30,10 @@ check: .venv/development ## Lint, types, architecture
 fix: .venv/development ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: .venv/runtime .venv-bench/installed ## Measure speed and memory, beside Celery on Redis
+	@sh benchmarks/tools.sh
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 tools: ## Install what the tests need beyond Python
 	@sh tests/tools.sh
@@ -60,3 +67,10 @@ clean: ## Remove the environment and the demo's data
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@$(PIP) install --no-deps --editable .
 	@touch $@ .venv/runtime
+
+.venv-bench/installed: .venv/python benchmarks/requirements.lock
+	@echo "Installing Celery in .venv-bench …"
+	@$(BIN)/python -m venv .venv-bench
+	@echo '*' > .venv-bench/.gitignore
+	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r benchmarks/requirements.lock
+	@touch $@
