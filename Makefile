@@ -46,7 +46,7 @@ lock: .venv/development ## Resolve the dependencies anew
 		pyproject.toml --group dev -o requirements-dev.lock
 
 clean: ## Remove the environment and the demo's data
-	rm -rf .venv data
+	rm -rf .venv .venv-bench data
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
