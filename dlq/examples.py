@@ -2,6 +2,20 @@
 
 from typing import Any
 
+from tocsin.web.described import (
+    FLAG,
+    MAYBE_MOMENT,
+    MAYBE_NUMBER,
+    MAYBE_TEXT,
+    MOMENT,
+    NUMBER,
+    TEXT,
+    answer,
+    listed,
+    page,
+    record,
+)
+
 _SUMMARY: dict[str, Any] = {
     "id": "dlt_01m7z77eghvjzzy9x7dbaqsxt6",
     "state": "replayed",
@@ -52,8 +66,26 @@ _WHOLE: dict[str, Any] = {
 }
 
 
-def _answer(description: str, example: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"example": example}}}
+_LINE = {
+    **dict.fromkeys(("id", "state", "channel", "reason", "code", "message", "provider"), TEXT),
+    **dict.fromkeys(("attempts", "life", "replay_life"), MAYBE_NUMBER),
+    **dict.fromkeys(("notification_id", "delivery_id", "lane", "category", "template"), MAYBE_TEXT),
+    **dict.fromkeys(("replay_state", "replayed_by", "discarded_by"), MAYBE_TEXT),
+    **dict.fromkeys(("replayed_at", "discarded_at"), MAYBE_MOMENT),
+    "died_at": MOMENT,
+    "replayable": FLAG,
+}
+_LETTER = record(
+    {
+        **_LINE,
+        "tenant": MAYBE_TEXT,
+        "history": listed({"type": "object"}),
+        "origin": record({"topic": TEXT, "partition": NUMBER, "offset": NUMBER}),
+        "ingested_at": MOMENT,
+        "headers": listed(record({"name": TEXT}, optional={"value": TEXT, "value_base64": TEXT})),
+    },
+    optional={"key": MAYBE_TEXT, "key_base64": TEXT, "body": {}, "body_base64": TEXT},
+)
 
 
 def _problem(description: str, slug: str, title: str, detail: str, **extra: Any) -> dict[str, Any]:
@@ -71,16 +103,22 @@ _DECIDED = _problem(
 )
 
 LIST: dict[int | str, dict[str, Any]] = {
-    200: _answer("A page, newest first", {"items": [_SUMMARY], "next_cursor": None})
+    200: answer("A page, newest first", page(record(_LINE)), {"items": [_SUMMARY], "next_cursor": None})
 }
 WHOLE: dict[int | str, dict[str, Any]] = {
-    200: _answer("The letter; `body_base64` in place of `body` where the payload is not JSON", _WHOLE)
+    200: answer("The letter; `body_base64` in place of `body` where the payload is not JSON", _LETTER, _WHOLE)
 }
 REPLAY: dict[int | str, dict[str, Any]] = {
-    202: _answer("The next life has begun", {"id": _SUMMARY["id"], "life": 1, "state": "replayed"}),
+    202: answer(
+        "The next life has begun",
+        record({"id": TEXT, "life": NUMBER, "state": TEXT}),
+        {"id": _SUMMARY["id"], "life": 1, "state": "replayed"},
+    ),
     409: _DECIDED,
 }
 DISCARD: dict[int | str, dict[str, Any]] = {
-    200: _answer("It will not be sent", {"id": _SUMMARY["id"], "state": "discarded"}),
+    200: answer(
+        "It will not be sent", record({"id": TEXT, "state": TEXT}), {"id": _SUMMARY["id"], "state": "discarded"}
+    ),
     409: _DECIDED,
 }

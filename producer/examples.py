@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tocsin.web.described import TEXT, answer, listed, record
+
 _TEMPLATE = {
     "recipient": {"id": "cust-42", "email": "ada@example.test", "locale": "de"},
     "channels": ["email"],
@@ -31,27 +33,28 @@ _KEY_HEADER = {
 }
 
 
-def _accepted(example: Mapping[str, Any], description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"example": example}}}
+_MEMBERS = {"id": TEXT, "deliveries": listed(record({"id": TEXT, "channel": TEXT, "state": {"const": "accepted"}}))}
+_TAKEN = record({"status": {"const": 202}, **_MEMBERS})
+_REFUSED = record({"type": TEXT, "title": TEXT, "status": {"type": "integer", "minimum": 400}, "detail": TEXT})
+_REFUSAL = {
+    "type": "urn:tocsin:problem:invalid",
+    "title": "The request is not valid",
+    "status": 422,
+    "detail": "/recipient/email is required for the channel email",
+    "errors": [{"pointer": "/recipient/email", "detail": "is required for the channel email"}],
+}
 
-
-SINGLE_ANSWERS: dict[int | str, dict[str, Any]] = {202: _accepted(_ANSWER, "Durable: it will not be lost.")}
+SINGLE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    202: answer("Durable: it will not be lost.", record(_MEMBERS), _ANSWER)
+}
 BATCH_ANSWERS: dict[int | str, dict[str, Any]] = {
-    202: _accepted({"results": [{"status": 202, **_ANSWER}]}, "All of them are durable."),
-    207: _accepted(
-        {
-            "results": [
-                {"status": 202, **_ANSWER},
-                {
-                    "type": "urn:tocsin:problem:invalid",
-                    "title": "The request is not valid",
-                    "status": 422,
-                    "detail": "/recipient/email is required for the channel email",
-                    "errors": [{"pointer": "/recipient/email", "detail": "is required for the channel email"}],
-                },
-            ]
-        },
+    202: answer(
+        "All of them are durable.", record({"results": listed(_TAKEN)}), {"results": [{"status": 202, **_ANSWER}]}
+    ),
+    207: answer(
         "Some are durable, some were refused; `results` says which, in order.",
+        record({"results": listed({"oneOf": [_TAKEN, _REFUSED]})}),
+        {"results": [{"status": 202, **_ANSWER}, _REFUSAL]},
     ),
 }
 

@@ -10,7 +10,8 @@ from channels.email.headers import Unsendable
 from tocsin.delivery import Attachment
 
 _TYPE = re.compile(r"(?!multipart/|message/)[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}")
-_CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
+# Not what looks like an encoded word: some readers decode it, wherever it stands, and find line breaks in it.
+_CONTENT_ID = re.compile(r"(?!.*=\?)[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff/\\\\]")
 _PLAIN = re.compile(r"[A-Za-z0-9 ._()+-]{1,60}")
 _MOST_NAME = 255

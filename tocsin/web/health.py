@@ -7,16 +7,27 @@ from inspect import isawaitable
 from typing import Any
 
 from fastapi import APIRouter, Depends
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from tocsin.observe import redaction
 from tocsin.observe.metrics import Metrics
 from tocsin.web import problems
 from tocsin.web.auth import requires
+from tocsin.web.described import FLAG, TEXT, answer, record
 from tocsin.web.problems import ProblemError
 from tocsin.web.responses import Json
 
 _CHECK_SECONDS = 2.0
+_STATUS: dict[str, Any] = {"status": TEXT}
+_CHECKS: dict[str, Any] = {"type": "object", "additionalProperties": record({"ok": FLAG, "detail": TEXT})}
+_ALIVE: dict[int | str, dict[str, Any]] = {200: answer("It is", record(_STATUS), {"status": "ok"})}
+_READY: dict[int | str, dict[str, Any]] = {
+    200: answer(
+        "It can",
+        record({**_STATUS, "checks": _CHECKS}),
+        {"status": "ready", "checks": {"event_log": {"ok": True, "detail": ""}}},
+    )
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +56,16 @@ def router(*, checks: Mapping[str, Probe], metrics: Metrics, metrics_open: bool)
         body, content_type = metrics.render()
         return Response(body, media_type=content_type)
 
-    routes.add_api_route("/healthz", healthz, summary="Whether the process is alive")
-    routes.add_api_route("/readyz", readyz, summary="Whether the gateway can do its work")
+    routes.add_api_route("/healthz", healthz, summary="Whether the process is alive", responses=_ALIVE)
+    routes.add_api_route("/readyz", readyz, summary="Whether the gateway can do its work", responses=_READY)
     closed = [] if metrics_open else [Depends(requires("read"))]
-    routes.add_api_route("/metrics", render, summary="Metrics for Prometheus", dependencies=closed)
+    routes.add_api_route(
+        "/metrics",
+        render,
+        summary="Metrics for Prometheus",
+        response_class=PlainTextResponse,
+        dependencies=closed,
+    )
     return routes
 
 

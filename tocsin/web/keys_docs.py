@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tocsin.web.described import MAYBE_MOMENT, MOMENT, TEXT, answer, listed, page, record
+
 _KEY: dict[str, Any] = {
     "id": "key_01m7z77eghvjzzy9x7dbaqsxt6",
     "name": "shop",
@@ -34,9 +36,7 @@ WANTED: dict[str, Any] = {
 }
 
 
-def _answer(description: str, example: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"example": example}}}
-
+_VIEW = {"id": TEXT, "name": TEXT, "scopes": listed(TEXT), "created_at": MOMENT, "revoked_at": MAYBE_MOMENT}
 
 _LAST: dict[str, Any] = {
     "type": "urn:tocsin:problem:last-admin-key",
@@ -55,16 +55,18 @@ CREATE: dict[str, Any] = {
             },
         }
     },
-    "responses": {201: _answer("The key, shown this once", {**_KEY, "key": "tcs_" + "…" * 8})},
+    "responses": {
+        201: answer("The key, shown this once", record({**_VIEW, "key": TEXT}), {**_KEY, "key": "tcs_" + "…" * 8})
+    },
 }
 LIST: dict[str, Any] = {
     "summary": "List the keys, without the keys themselves",
-    "responses": {200: _answer("All keys, newest first", {"items": [_KEY], "next_cursor": None})},
+    "responses": {200: answer("All keys, newest first", page(record(_VIEW)), {"items": [_KEY], "next_cursor": None})},
 }
 REVOKE: dict[str, Any] = {
     "summary": "Revoke a key",
     "responses": {
-        200: _answer("It is revoked", {**_KEY, "revoked_at": "2026-03-02T12:00:00.000Z"}),
+        200: answer("It is revoked", record(_VIEW), {**_KEY, "revoked_at": "2026-03-02T12:00:00.000Z"}),
         409: {
             "description": "It is the last one that may make others",
             "content": {"application/problem+json": {"example": _LAST}},

@@ -3,15 +3,16 @@
 from typing import Any
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import JSONResponse
 
 _encoder = msgspec.json.Encoder()
 
 
-class Json(Response):
-    """An answer in JSON. Handlers return it themselves, so that FastAPI does not copy what it holds."""
+class Json(JSONResponse):
+    """An answer in JSON. Handlers return it themselves, so that FastAPI does not copy what it holds.
 
-    media_type = "application/json"
+    It is a `JSONResponse` for the sake of the OpenAPI: of any other class FastAPI says that its content is a string.
+    """
 
     def render(self, content: Any) -> bytes:
         """Return the encoded content. Raises TypeError for what msgspec cannot encode."""

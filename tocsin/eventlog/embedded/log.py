@@ -204,8 +204,9 @@ class EmbeddedLog:
             logger.error("log_housekeeping_failed", error=str(error))
 
     async def _close(self) -> None:
-        await self._writer.close()
+        # The writer goes last: whoever closes last checkpoints, and only the writer can.
         self._reader.close()
+        await self._writer.close()
 
     def _on_commit(self, committed: Committed) -> None:
         self._metrics.log_writes.inc()

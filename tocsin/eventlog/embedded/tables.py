@@ -4,6 +4,7 @@ A record's row id is its partition's number and its offset in one integer, so th
 partition are ranges of one B-tree.
 """
 
+import ctypes
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,6 +94,9 @@ def open_writing(path: str) -> apsw.Connection:
     connection.execute("PRAGMA journal_size_limit = 67108864")
     connection.execute("PRAGMA cache_size = -32768")
     connection.execute(DDL)
+    # The WAL and its index stay when the log is closed: a full disk has no room to make them anew, even to read.
+    keep = ctypes.c_int(1)
+    connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(keep))
     return connection
 
 
