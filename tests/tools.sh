@@ -1,9 +1,10 @@
 #!/bin/sh
-# What the tests need beyond Python: a real mail server. Installed where that can be done, else named.
+# What the tests need beyond Python: a real mail server, and curl for the README. Installed where possible, else named.
 set -eu
 
 missing=""
 command -v postfix >/dev/null 2>&1 || [ -x /usr/sbin/postfix ] || missing="$missing postfix"
+command -v curl >/dev/null 2>&1 || missing="$missing curl"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
@@ -14,7 +15,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     exit 0
 fi
 
-echo "The tests against a real mail server need:$missing"
+echo "Some tests need:$missing"
 echo "Install it with: sudo apt-get install --no-install-recommends$missing"
 if [ "${CI:-}" ]; then exit 1; fi
-echo "Without it, those tests are skipped."
+echo "Without Postfix the tests against a real mail server are skipped; without curl the README's test fails."

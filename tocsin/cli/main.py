@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from tocsin.cli import config, dlq, failures, keys, output, send, status, up, version
+from tocsin.cli import backup, config, dlq, failures, keys, output, send, status, up, version
 from tocsin.cli.world import World
 from tocsin.errors import TocsinError
 
@@ -45,6 +45,8 @@ def build() -> typer.Typer:
     app.add_typer(_dlq(), name="dlq")
     app.add_typer(_keys(), name="keys")
     app.add_typer(_config(), name="config")
+    app.command("backup")(backup.backup)
+    app.command("restore")(backup.restore)
     app.command("version")(version.version)
     return app
 

@@ -161,7 +161,8 @@ class Ingest:
             async with self._store.read() as connection:
                 kept = await offsets.load(connection, self._kept_as)
             # What was revoked while the store answered waits for the lock, so all of these are still ours.
-            await subscription.seek({p: kept[p] for p in placing if p in kept})
+            # One that the store does not know is read from its beginning: the store may be new under an old log.
+            await subscription.seek({p: kept.get(p, 0) for p in placing})
             self._next.update({p: kept.get(p, 0) for p in placing})
             self._unplaced -= placing
             # A crash may have come between the rows and the log.

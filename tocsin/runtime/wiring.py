@@ -14,11 +14,13 @@ from tocsin.clock import Clock
 from tocsin.consume.loop import Loop
 from tocsin.envelope import audit_record
 from tocsin.errors import SettingsError
+from tocsin.eventlog.embedded import snapshot as log_snapshot
 from tocsin.eventlog.embedded.log import EmbeddedConfig, EmbeddedLog, open_log
 from tocsin.eventlog.embedded.retention import Retention
 from tocsin.ledger.embedded import EmbeddedLedger
 from tocsin.lifecycle import AuditEvent
 from tocsin.observe.metrics import Metrics
+from tocsin.runtime.backup import LogFile
 from tocsin.runtime.service import Channel, Context
 from tocsin.runtime.sweep import Sweep
 from tocsin.settings import sections
@@ -90,6 +92,11 @@ async def wired(
         keep = timedelta(seconds=settings.section("delivery", sections.Delivery).max_expires_in_seconds)
         sweep = Sweep(ledger, clock=clock, keep=keep + _LEDGER_MARGIN)
         yield Wired(context=context, keys=keys, loops=(sweep,))
+
+
+def log_file() -> LogFile:
+    """Return what a backup does to the log's file."""
+    return log_snapshot
 
 
 def data_dir(settings: Settings) -> Path:

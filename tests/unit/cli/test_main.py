@@ -22,6 +22,8 @@ COMMANDS = [
     ("keys", "revoke"),
     ("config", "check"),
     ("config", "show"),
+    ("backup",),
+    ("restore",),
 ]
 HEAVY = ("httpx", "fastapi", "sqlalchemy", "apsw", "jsonschema", "asyncio", "jinja2", "uvicorn")
 

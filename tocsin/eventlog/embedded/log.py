@@ -258,6 +258,8 @@ class EmbeddedLog:
         self._used_bytes = await self._writer.run(lambda transaction: used_bytes(transaction.connection))
         self._metrics.log_bytes.set(self._used_bytes)
         await self._groups.repair()
+        for group in {name for name, _ in self._committed}:
+            self._metrics.log_lag(group).set(sum((await self.group_lag(group)).values()))
         full = self._used_bytes >= self._config.retention.max_bytes
         if sweep or full:
             while await self._sweep():
