@@ -120,7 +120,7 @@ def arm_writer(points: Failpoints) -> None:
             points.at("log.flush")
 
     Transaction.append = appending  # type: ignore[method-assign]
-    Transaction.flush = flushing  # type: ignore[method-assign,assignment]
+    Transaction.flush = flushing  # type: ignore[method-assign]
 
 
 def _channel(channel: Channel[Any], points: Failpoints, prefix: str) -> Channel[Any]:
