@@ -51,7 +51,7 @@ def test_locks_name_no_registry() -> None:
 
 def test_nothing_names_a_place_of_its_own_machine() -> None:
     listed = subprocess.run(
-        ["git", "grep", "-nIF", str(ROOT.parent) + "/"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "grep", "-nIF", str(ROOT) + "/"], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
     assert listed.stdout == ""

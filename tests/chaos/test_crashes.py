@@ -12,7 +12,7 @@ from tests.chaos.crash_ordeal import Forge, Incarnation, Ordeal, forging, ordeal
 from tests.chaos.crash_verdict import judged
 from tocsin.lifecycle import Event
 
-COUNT = 50
+COUNT = 40
 REFUSED = COUNT // 10
 SPEED = 50
 
@@ -20,7 +20,7 @@ DELIVERING = {
     "accept: asked for, and not durable": ("producer.submit.before", 20),
     "accept: durable, and not answered": ("producer.submit.after", 20),
     "write: in the transaction of an accept": ("log.append", 20),
-    "write: in the transaction of a settlement": ("log.append", 60),
+    "write: in the transaction of a settlement": ("log.append", 50),
     "write: accepts written, and not committed": ("log.flush", 2),
     "write: settlements written, and not committed": ("log.flush", 8),
     "claim: about to be made": ("channels.claim.before", 12),
@@ -97,7 +97,7 @@ async def test_a_crash_in_a_replay_opens_one_life_more(
         async with stage.gateway() as heir:
             begun = [letter for letter in await letters(heir) if letter["state"] != "open"]
             # What was decided is carried out though nobody asks again; then everybody asks again.
-            await letters_become(heir, len(begun), replay_state="delivered")
+            await letters_become(heir, len(begun), state="replayed", replay_state="delivered")
             again = await decide(heir, dead, "replay")
             await letters_become(heir, REFUSED, replay_state="delivered")
             await all_ended(heir, COUNT)

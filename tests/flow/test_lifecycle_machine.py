@@ -205,7 +205,7 @@ def test_lives_end_once_whatever_happens(long: bool) -> None:
     run_state_machine_as_test(
         Lifecycle,
         settings=settings(
-            max_examples=200 if long else 20,
+            max_examples=200 if long else 15,
             stateful_step_count=15,
             deadline=None,
             # To find the shortest way to a failure takes minutes.
