@@ -207,11 +207,10 @@ def test_lives_end_once_whatever_happens(long: bool) -> None:
     run_state_machine_as_test(
         Lifecycle,
         settings=settings(
-            max_examples=200 if long else 15,
+            max_examples=200,
             stateful_step_count=15,
             deadline=None,
-            # To find the shortest way to a failure takes minutes.
-            phases=tuple(Phase) if long else (Phase.reuse, Phase.generate),
+            phases=tuple(Phase),
             suppress_health_check=list(HealthCheck),
         ),
     )
