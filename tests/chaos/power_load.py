@@ -35,7 +35,9 @@ T = TypeVar("T")
 @asynccontextmanager
 async def opened(directory: Path, clock: ManualClock) -> AsyncIterator[tuple[EmbeddedLog, EmbeddedLedger]]:
     """Open a log and its ledger as the gateway does. What is short-lived may be deleted as soon as it was read."""
-    ages = {"delivery": timedelta(days=7), "audit": timedelta(days=7), "retry": timedelta()}
+    # Centuries: a refused submit is tried again at once with the clock moved on, so a full disk takes days of it, and
+    # what retention deletes by age would look lost.
+    ages = {"delivery": timedelta(days=100_000), "audit": timedelta(days=100_000), "retry": timedelta()}
     retention = Retention(ages=ages, max_bytes=1 << 30)
     config = EmbeddedConfig(directory=directory, partitions=2, retention=retention, queue_limit=10_000)
     async with open_log(config, clock=clock, metrics=Metrics(version="test")) as log:
