@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from dlq.decisions import AlreadyDecided, Decided
 from dlq.items import Item
@@ -27,7 +27,12 @@ choices = st.integers(min_value=0, max_value=99)
 
 
 class Lifecycle(RuleBasedStateMachine):
-    """Rules are what people, time and bad luck do; nothing moves by itself between two of them."""
+    """Rules are what people, time and bad luck do; nothing moves by itself between two of them.
+
+    No rule has a precondition: where a crash falls depends on the machine's timing, so what is open afterwards may
+    differ when hypothesis repeats its steps, and which rules it may choose from must not. A rule with nothing to act
+    on does nothing.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,13 +120,15 @@ class Lifecycle(RuleBasedStateMachine):
 
         self._run(doing())
 
-    @precondition(lambda self: self.world.due() is not None)
     @rule()
     def crash_in_a_retry(self) -> None:
         async def doing() -> None:
             world = self.world
+            due = world.due()
+            if due is None:
+                return
             world.provider.hold = asyncio.Event()
-            world.clock.advance(world.due() - world.clock.now())
+            world.clock.advance(due - world.clock.now())
             await until(lambda: world.provider.held or world.running.quiet, what="a call, or none that is due")
             await world.crash()
             world.provider.release()
@@ -133,11 +140,12 @@ class Lifecycle(RuleBasedStateMachine):
     def mend(self) -> None:
         self.world.provider.mended = True
 
-    @precondition(lambda self: self.world.open)
     @rule(choice=choices, twice=st.booleans())
     def replay(self, choice: int, twice: bool) -> None:
         async def doing() -> None:
             item = self._chosen(choice)
+            if item is None:
+                return
             asked = [self.world.decisions().replay(item.id, tenant=TENANT, actor="key") for _ in range(1 + twice)]
             answers = await asyncio.gather(*asked)
             assert isinstance(answers[0], Decided)
@@ -148,11 +156,12 @@ class Lifecycle(RuleBasedStateMachine):
 
         self._run(doing())
 
-    @precondition(lambda self: self.world.open)
     @rule(choice=choices, durable=st.booleans(), outage=outages)
     def crash_in_a_replay(self, choice: int, durable: bool, outage: timedelta) -> None:
         async def doing() -> None:
             world, item = self.world, self._chosen(choice)
+            if item is None:
+                return
             cut = CutLedger(world.running.ledger, durable=durable)
             with pytest.raises(CutError):
                 await world.decisions(cut=cut).replay(item.id, tenant=TENANT, actor="key")
@@ -162,11 +171,12 @@ class Lifecycle(RuleBasedStateMachine):
 
         self._run(doing())
 
-    @precondition(lambda self: self.world.open)
     @rule(choice=choices)
     def discard(self, choice: int) -> None:
         async def doing() -> None:
             item = self._chosen(choice)
+            if item is None:
+                return
             decided = await self.world.decisions().discard(item.id, tenant=TENANT, actor="key")
             again = await self.world.decisions().replay(item.id, tenant=TENANT, actor="key")
             assert isinstance(decided, Decided)
@@ -176,11 +186,12 @@ class Lifecycle(RuleBasedStateMachine):
 
         self._run(doing())
 
-    @precondition(lambda self: self.world.open)
     @rule(choice=choices)
     def decide_both_ways_at_once(self, choice: int) -> None:
         async def doing() -> None:
             item, decisions = self._chosen(choice), self.world.decisions()
+            if item is None:
+                return
             replayed, discarded = await asyncio.gather(
                 decisions.replay(item.id, tenant=TENANT, actor="one"),
                 decisions.discard(item.id, tenant=TENANT, actor="two"),
@@ -194,23 +205,21 @@ class Lifecycle(RuleBasedStateMachine):
 
         self._run(doing())
 
-    def _chosen(self, choice: int) -> Item:
+    def _chosen(self, choice: int) -> Item | None:
         found: list[Item] = self.world.open
-        return found[choice % len(found)]
+        return found[choice % len(found)] if found else None
 
 
 @pytest.mark.timeout(600)
 def test_lives_end_once_whatever_happens(long: bool) -> None:
     """In any order of submits, decisions, time and crashes: one end a life, no send too many, exact dead letters."""
-    if not long:
-        pytest.skip("in `make chaos` only: hypothesis once found that its own steps did not repeat")
     run_state_machine_as_test(
         Lifecycle,
         settings=settings(
-            max_examples=200,
+            max_examples=200 if long else 20,
             stateful_step_count=15,
             deadline=None,
-            phases=tuple(Phase),
+            phases=tuple(Phase) if long else (Phase.explicit, Phase.reuse, Phase.generate),
             suppress_health_check=list(HealthCheck),
         ),
     )
