@@ -89,7 +89,7 @@ class EmbeddedLedger:
         """Delete up to 1,000 rows each of claims past their time and lives that ended long ago; return how many."""
         now = self._clock.now()
         before = to_ms(now - older_than)
-        return await self._log.run(lambda transaction: _forget(transaction, to_ms(now), before))
+        return await self._log.run(lambda transaction: _forget(transaction, to_ms(now), before), apart=True)
 
     async def _ended(self, running: asyncio.Event) -> bool:
         """Wait until a running attempt ends, at most as long as its lease; return whether it did."""

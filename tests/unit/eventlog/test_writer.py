@@ -83,7 +83,7 @@ async def writer_held(log: EmbeddedLog) -> AsyncIterator[None]:
         entered.set()
         assert go.wait(20)
 
-    held = log.run(hold)
+    held = log.run(hold, apart=True)
     await until(entered.is_set, what="the writer to be held")
     try:
         yield

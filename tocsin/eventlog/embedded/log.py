@@ -61,9 +61,9 @@ class EmbeddedLog:
         self._identity = ""
         metrics.log_writable.set(1)
 
-    def run(self, operation: Operation[T], *, early: bool = False) -> asyncio.Future[T]:
+    def run(self, operation: Operation[T], *, early: bool = False, apart: bool = False) -> asyncio.Future[T]:
         """Run an operation in the writer's transaction. See `Writer.run`."""
-        return self._writer.run(operation, early=early)
+        return self._writer.run(operation, early=early, apart=apart)
 
     def run_bulk(self, bulk: Bulk[T], item: Any, *, early: bool = False) -> asyncio.Future[T]:
         """Run an operation together with all others of its kind. See `Writer.run_bulk`."""
@@ -268,7 +268,7 @@ class EmbeddedLog:
     async def _sweep(self) -> bool:
         """Delete some of what may go; return whether there was any."""
         names = {partition_id: partition for partition, partition_id in self._writer.layout.ids.items()}
-        starts = await self._writer.run(self._config.retention.sweep)
+        starts = await self._writer.run(self._config.retention.sweep, apart=True)
         for partition_id, start in starts.items():
             self._tail.forget(names[partition_id], start)
         return bool(starts)

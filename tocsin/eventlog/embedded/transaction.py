@@ -1,4 +1,4 @@
-"""What a write may do inside the writer's transaction. Lives on the writer's thread."""
+"""What a write may do inside the writer's transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -56,13 +56,6 @@ class Appended(NamedTuple):
     record: Record
 
 
-class Mark(NamedTuple):
-    """A point in a transaction to go back to."""
-
-    tails: dict[Partition, int]
-    appended: int
-
-
 class Transaction:
     """The writer's open transaction, as an operation sees it."""
 
@@ -82,15 +75,6 @@ class Transaction:
                 offset = self.layout.tails[place]
             self.tails[place] = offset + 1
             self.appended.append(Appended(place, offset, record))
-
-    def mark(self) -> Mark:
-        """Return this point."""
-        return Mark(dict(self.tails), len(self.appended))
-
-    def back_to(self, mark: Mark) -> None:
-        """Forget what was appended since."""
-        self.tails = mark.tails
-        del self.appended[mark.appended :]
 
     def flush(self) -> None:
         """Write what was appended."""

@@ -1,7 +1,11 @@
-"""The one writer: a thread that takes everything that is queued, commits it once, and answers all who wait.
+"""The one writer: what is queued is written in one transaction and synced once, and all who wait are answered.
 
-Group commit needs no timer: while one commit syncs, the next batch gathers. Each operation has its own savepoint, so
-that one that fails does not fail the others; a commit that fails fails them all, and nothing of it was acknowledged.
+Group commit needs no timer: while one commit syncs, the next batch gathers. The statements run on the loop and only
+the commit, which waits for the disk, on a thread: each step of SQLite gives the interpreter's lock away, and a thread
+has to win it back from a busy loop every time (docs/adr/0006). What takes long by itself runs on the thread as a whole.
+
+An operation that fails is left out and the others run again without it; a commit that fails fails them all, and
+nothing of it was acknowledged.
 """
 
 import asyncio
@@ -10,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 import apsw
@@ -29,11 +33,12 @@ Operation = Callable[[Transaction], T]
 Bulk = Callable[[Transaction, Sequence[Any]], Sequence[T | Exception]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Job(Generic[T]):
     operation: Operation[T] | None
     future: asyncio.Future[T]
-    early: bool
+    early: bool = False
+    apart: bool = False
     bulk: Bulk[T] | None = None
     item: Any = None
     result: Any = None
@@ -62,18 +67,23 @@ class Writer:
         self._path = path
         self._clock = clock
         self._on_commit = on_commit
-        self._queue: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
+        self._waiting: list[_Job[Any]] = []
+        # One batch at a time has the connection: on the loop, then on the thread.
+        self._busy = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="tocsin-log-writer", daemon=True)
         self._closing = False
-        self._connection: apsw.Connection | None = None
+        self._opened: apsw.Connection | None = None
         self.layout = Layout()
         self.queued = 0
 
     def start(self) -> None:
         """Open the file and start the thread. Raises LogUnavailable if the file cannot be opened."""
         try:
-            self._connection = tables.open_writing(self._path)
+            self._opened = tables.open_writing(self._path)
         except apsw.Error as error:
             raise LogUnavailable(f"cannot open {self._path}: {error}") from error
         self._thread.start()
@@ -81,107 +91,157 @@ class Writer:
     async def close(self) -> None:
         """Write what is queued, then end the thread and close the file."""
         self._closing = True
-        if self._connection is not None:
-            self._queue.put(None)
+        if self._opened is not None:
+            await self._idle.wait()
+            self._work.put(None)
             await self._loop.run_in_executor(None, self._thread.join)
+            self._opened.close()
 
-    def run(self, operation: Operation[T], *, early: bool = False) -> asyncio.Future[T]:
+    def run(self, operation: Operation[T], *, early: bool = False, apart: bool = False) -> asyncio.Future[T]:
         """Queue an operation; the future has its result once it is on disk.
 
-        With `early` the result comes when the operation has run, a moment before its commit is synced. The future
-        fails with LogUnavailable if the commit does. An operation runs on the writer's thread and must not block.
+        With `early` the result comes when the operation has run, before its commit is synced. `apart` is for what
+        takes long: it runs on the writer's thread. An operation must not block, and may run again if another one of
+        its batch fails. The future fails with LogUnavailable if the commit does.
         """
-        return self._queued(_Job(operation, self._loop.create_future(), early))
+        return self._queued(_Job(operation, self._loop.create_future(), early, apart))
 
     def run_bulk(self, bulk: Bulk[T], item: Any, *, early: bool = False) -> asyncio.Future[T]:
         """The same for an operation that is asked for often: `bulk` is called once a commit with all of its items."""
-        return self._queued(_Job(None, self._loop.create_future(), early, bulk, item))
+        return self._queued(_Job(None, self._loop.create_future(), early, bulk=bulk, item=item))
 
     def _queued(self, job: _Job[T]) -> asyncio.Future[T]:
         if self._closing:
             job.future.set_exception(LogUnavailable("the event log is closed"))
-        else:
-            self.queued += 1
-            self._queue.put(job)
+            return job.future
+        self.queued += 1
+        self._waiting.append(job)
+        if not self._busy:
+            self._busy = True
+            self._idle.clear()
+            self._loop.call_soon(self._begin)
         return job.future
 
+    def _begin(self) -> None:
+        """Write the next batch: what was queued while the last one synced."""
+        jobs = self._waiting[:_MAX_BATCH]
+        del self._waiting[:_MAX_BATCH]
+        batch = _Batch(jobs, self._connection, self.layout, self._clock)
+        if any(job.apart for job in jobs):
+            self._work.put(lambda: self._finish(batch, batch.write() and batch.sync()))
+        elif batch.write():
+            for job in jobs:
+                if job.early:
+                    _resolve(job)
+            self._work.put(lambda: self._finish(batch, batch.sync()))
+        else:
+            self._answer(batch)
+
     def _run(self) -> None:
-        connection = self._connection
-        assert connection is not None  # noqa: S101 - `start` has set it before the thread runs
-        while (jobs := self._take()) is not None:
-            committed = self._commit(connection, jobs)
-            self._tell(self._answer, jobs, committed)
-        connection.close()
+        while (work := self._work.get()) is not None:
+            work()
 
-    def _take(self) -> list[_Job[Any]] | None:
-        first = self._queue.get()
-        if first is None:
-            return None
-        jobs = [first]
-        with contextlib.suppress(Empty):
-            while len(jobs) < _MAX_BATCH:
-                job = self._queue.get_nowait()
-                if job is None:
-                    self._queue.put(None)
-                    break
-                jobs.append(job)
-        return jobs
-
-    def _commit(self, connection: apsw.Connection, jobs: Sequence[_Job[Any]]) -> Committed:
-        started = time.perf_counter()
-        transaction = Transaction(connection, self.layout, to_ms(self._clock.now()))
-        changes = connection.total_changes()
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            for group in _grouped(jobs):
-                self._execute(transaction, group)
-            transaction.flush()
-            if any(job.early for job in jobs):
-                self._tell(_answer_early, jobs)
-            connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - whatever it is, this thread goes on, and all who wait are told
-            _roll_back(connection)
-            for job in jobs:
-                job.error = LogUnavailable(f"the event log cannot be written: {error}")
-            seconds = time.perf_counter() - started
-            return Committed(seconds=seconds, now_ms=transaction.now_ms, error=str(error))
-        self.layout.tails.update(transaction.tails)
-        return Committed(
-            seconds=time.perf_counter() - started,
-            now_ms=transaction.now_ms,
-            changed=connection.total_changes() != changes,
-            records=transaction.appended,
-            tails=transaction.tails,
-        )
-
-    def _execute(self, transaction: Transaction, jobs: Sequence[_Job[Any]]) -> None:
-        """Run what belongs together in a savepoint. An SQLite error is everybody's; any other is their own."""
-        connection = transaction.connection
-        mark = transaction.mark()
-        connection.execute("SAVEPOINT operation")
-        try:
-            _run_jobs(transaction, jobs)
-        except apsw.Error:
-            raise
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever awaits the operation
-            for job in jobs:
-                job.error = error if isinstance(error, TocsinError) else _foreign(error)
-            transaction.back_to(mark)
-            connection.execute("ROLLBACK TO operation")
-        connection.execute("RELEASE operation")
-
-    def _tell(self, callback: Callable[..., None], *args: Any) -> None:
+    def _finish(self, batch: "_Batch", _done: bool) -> None:
         # The loop is gone only when the process is being torn down around us: then nobody waits for an answer.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(callback, *args)
+            self._loop.call_soon_threadsafe(self._answer, batch)
 
-    def _answer(self, jobs: Sequence[_Job[Any]], committed: Committed) -> None:
-        self.queued -= len(jobs)
+    def _answer(self, batch: "_Batch") -> None:
+        self.queued -= len(batch.jobs)
+        committed = batch.committed()
+        self.layout.tails.update(committed.tails)
         try:
             self._on_commit(committed)
         finally:
-            for job in jobs:
+            for job in batch.jobs:
                 _resolve(job)
+            if self._waiting:
+                self._loop.call_soon(self._begin)
+            else:
+                self._busy = False
+                self._idle.set()
+
+    @property
+    def _connection(self) -> apsw.Connection:
+        assert self._opened is not None  # noqa: S101 - `start` comes first
+        return self._opened
+
+
+class _Batch:
+    """Jobs that share a transaction. Used by one thread at a time."""
+
+    def __init__(self, jobs: Sequence[_Job[Any]], connection: apsw.Connection, layout: Layout, clock: Clock) -> None:
+        self.jobs = jobs
+        self._connection = connection
+        self._layout = layout
+        self._started = time.perf_counter()
+        self._seconds = 0.0
+        self._now_ms = to_ms(clock.now())
+        self._changes = connection.total_changes()
+        self._changed = False
+        self._transaction: Transaction | None = None
+        self._error: str | None = None
+
+    def write(self) -> bool:
+        """Run the operations, all but those that fail; return whether there is something to sync."""
+        try:
+            left = self.jobs
+            while (failed := self._attempt(left)) is not None:
+                self._connection.execute("ROLLBACK")
+                left = [job for job in left if job not in failed]
+        except Exception as error:  # noqa: BLE001 - whatever it is, the writer goes on, and all who wait are told
+            self._fail(error)
+            return False
+        return True
+
+    def sync(self) -> bool:
+        """Commit; return whether it is on disk."""
+        try:
+            self._connection.execute("COMMIT")
+            self._changed = self._connection.total_changes() != self._changes
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(error)
+            return False
+        self._seconds = time.perf_counter() - self._started
+        return True
+
+    def committed(self) -> Committed:
+        """Return what has come of it."""
+        done = self._transaction if self._error is None else None
+        return Committed(
+            seconds=self._seconds,
+            now_ms=self._now_ms,
+            changed=self._changed,
+            records=done.appended if done else (),
+            tails=done.tails if done else {},
+            error=self._error,
+        )
+
+    def _attempt(self, jobs: Sequence[_Job[Any]]) -> Sequence[_Job[Any]] | None:
+        """Run the operations in a transaction; return those that failed of themselves, None if none did.
+
+        An SQLite error is everybody's, and raised.
+        """
+        transaction = self._transaction = Transaction(self._connection, self._layout, self._now_ms)
+        self._connection.execute("BEGIN IMMEDIATE")
+        for group in _grouped(jobs):
+            try:
+                _run_jobs(transaction, group)
+            except apsw.Error:
+                raise
+            except Exception as error:  # noqa: BLE001 - it belongs to whoever awaits the operation
+                for job in group:
+                    job.error = error if isinstance(error, TocsinError) else _foreign(error)
+                return group
+        transaction.flush()
+        return None
+
+    def _fail(self, error: Exception) -> None:
+        _roll_back(self._connection)
+        self._error = str(error)
+        self._seconds = time.perf_counter() - self._started
+        for job in self.jobs:
+            job.error = LogUnavailable(f"the event log cannot be written: {error}")
 
 
 def _grouped(jobs: Sequence[_Job[Any]]) -> list[list[_Job[Any]]]:
@@ -203,14 +263,12 @@ def _run_jobs(transaction: Transaction, jobs: Sequence[_Job[Any]]) -> None:
     first = jobs[0]
     if first.bulk is None:
         assert first.operation is not None  # noqa: S101 - it is one or the other
-        first.result = first.operation(transaction)
+        first.result, first.error = first.operation(transaction), None
         return
     results = first.bulk(transaction, [job.item for job in jobs])
     for job, result in zip(jobs, results, strict=True):
-        if isinstance(result, Exception):
-            job.error = result
-        else:
-            job.result = result
+        failed = isinstance(result, Exception)
+        job.result, job.error = (None, result) if failed else (result, None)
 
 
 def _foreign(error: Exception) -> Exception:
@@ -226,12 +284,6 @@ def _roll_back(connection: apsw.Connection) -> None:
     with contextlib.suppress(apsw.Error):
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-
-
-def _answer_early(jobs: Sequence[_Job[Any]]) -> None:
-    for job in jobs:
-        if job.early:
-            _resolve(job)
 
 
 def _resolve(job: _Job[Any]) -> None:
