@@ -4,7 +4,7 @@ Every write can be repeated: events are inserted once by their id, the rest is m
 batch that is read again after a crash changes nothing.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, select, update
@@ -16,6 +16,8 @@ from audit.tables import deliveries, lives, notifications
 from tocsin import envelope
 from tocsin.lifecycle import State
 from tocsin.record import Received
+from tocsin.store import bulk
+from tocsin.store.bulk import Insert
 
 R = TypeVar("R")
 
@@ -36,24 +38,22 @@ class AuditSink:
         """Write the events of the batch, and the states that follow from them."""
         rows = fold.fold(envelope.audit_event(received.value) for received in batch)
         write = self._statements = self._statements or statements.build(connection)
-        await _run(connection, write.add_event, rows.events.values())
-        await _run(connection, write.tell_notification, fold.states(rows))
-        await _run(connection, write.see_notification, _missing(rows.seen_notifications, rows.told_notifications))
-        await _run(connection, write.add_metadata, rows.metadata)
-        await _run(connection, write.tell_delivery, rows.told_deliveries.values())
-        await _run(connection, write.see_delivery, _missing(rows.seen_deliveries, rows.told_deliveries))
-        await _run(connection, write.merge_life, (life.row(*key) for key, life in rows.lives.items()))
+        inserts = (
+            Insert(write.add_event, list(rows.events.values())),
+            Insert(write.tell_notification, list(fold.states(rows))),
+            Insert(write.see_notification, _missing(rows.seen_notifications, rows.told_notifications)),
+            Insert(write.add_metadata, rows.metadata),
+            Insert(write.tell_delivery, list(rows.told_deliveries.values())),
+            Insert(write.see_delivery, _missing(rows.seen_deliveries, rows.told_deliveries)),
+            Insert(write.merge_life, [life.row(*key) for key, life in rows.lives.items()]),
+        )
+        await bulk.write(connection, inserts)
         touched = rows.told_notifications.keys() | rows.seen_notifications.keys()
         await _sum_up(connection, touched | await _owners(connection, rows.strays))
 
 
-def _missing(seen: Mapping[str, R], told: Mapping[str, Any]) -> Iterable[R]:
-    return (row for identifier, row in seen.items() if identifier not in told)
-
-
-async def _run(connection: AsyncConnection, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    if given := list(rows):
-        await connection.exec_driver_sql(statement, given)
+def _missing(seen: Mapping[str, R], told: Mapping[str, Any]) -> list[R]:
+    return [row for identifier, row in seen.items() if identifier not in told]
 
 
 async def _owners(connection: AsyncConnection, strays: Collection[str]) -> set[str]:

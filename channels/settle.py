@@ -44,16 +44,15 @@ def key_of(readable: Readable) -> AttemptKey:
 def attempted(received: Received, readable: Readable, attempt: Attempt, decision: retry.Decision) -> Settlement:
     """Return what to write after an attempt that was claimed."""
     told = _attempted_event(readable, attempt)
-    hop = _after(readable.hop, attempt)
     match decision:
         case retry.Done():
             return _ended(received, readable, State.DELIVERED, told, data=_delivered_data(readable, attempt))
         case retry.Again(not_before=not_before):
-            return _retrying(received, readable, hop, told, not_before)
+            return _retrying(received, readable, _after(readable.hop, attempt), told, not_before)
         case retry.Expired():
             return _ended(received, readable, State.EXPIRED, told, data={"channel": readable.delivery.channel})
         case retry.Dead(reason=reason):
-            data, letter = _dead(received, readable, hop, reason)
+            data, letter = _dead(received, readable, _after(readable.hop, attempt), reason)
             return _ended(received, readable, State.DEAD, told, data=data, letter=letter)
         case retry.NoAttempt():
             raise ValueError("a call that is no attempt is parked, not settled")

@@ -50,10 +50,15 @@ class Tally:
 
     def _ended(self, settlement: Settlement, state: State) -> None:
         self._metrics.deliveries(self._channel, state).inc()
-        reasons = (header(record.headers, hops.REASON) for record in settlement.records)
-        reason = next((found.decode() for found in reasons if found), None)
+        reason = _reason(settlement) if state is State.DEAD else None
         if reason is not None:
             self._metrics.dead_letters(self._channel, reason).inc()
         if self._halt.ended(reason):
             self._metrics.channel_halted(self._channel).set(1)
             logger.critical("channel_halted", channel=self._channel, reason=reason)
+
+
+def _reason(settlement: Settlement) -> str | None:
+    """Return why a delivery is dead, as its dead letter tells it."""
+    reasons = (header(record.headers, hops.REASON) for record in settlement.records)
+    return next((found.decode() for found in reasons if found), None)

@@ -15,6 +15,7 @@ from tocsin.observe.metrics import Metrics
 from tocsin.validation import Fault
 from tocsin.web import body, problems
 from tocsin.web.auth import Principal, requires
+from tocsin.web.direct import DirectRoute
 from tocsin.web.problems import ProblemError
 
 _MAX_KEY = 255
@@ -38,7 +39,7 @@ class Api:
         self._submitter = submitter
         self._sizes = sizes
         self._metrics = metrics
-        self.router = APIRouter(tags=["notifications"])
+        self.router = APIRouter(tags=["notifications"], route_class=DirectRoute)
         self.router.add_api_route(
             "/v1/notifications",
             self._single,

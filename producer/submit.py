@@ -146,13 +146,11 @@ class Submitter:
         return Submission(records=fanout.records, answer=fanout.answer, claim=claim)
 
     async def _accept(self, prepared: Sequence["_Prepared"]) -> Sequence[SubmitAnswer]:
-        # Shielded: a client that goes away, or a log that is slow, does not take back what is on its way to the disk.
-        writing = asyncio.ensure_future(self._ledger.submit([each.submission for each in prepared]))
-        done, _ = await asyncio.wait({writing}, timeout=self._config.timeout.total_seconds())
-        if done:
-            return writing.result()
-        writing.add_done_callback(_heard)
-        raise NotDurableInTime([each.fanout.notification_id for each in prepared])
+        try:
+            async with asyncio.timeout(self._config.timeout.total_seconds()):
+                return await self._ledger.submit([each.submission for each in prepared])
+        except TimeoutError:
+            raise NotDurableInTime([each.fanout.notification_id for each in prepared]) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +170,3 @@ def _result(prepared: _Prepared, answer: SubmitAnswer) -> Result:
             return KeyReused()
         case InProgress():
             return KeyBusy()
-
-
-def _heard(writing: "asyncio.Future[Sequence[SubmitAnswer]]") -> None:
-    """Take note of a late failure: the client has had its 503, and nobody awaits this any more."""
-    if not writing.cancelled():
-        writing.exception()

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -15,7 +16,9 @@ from tocsin.clock import from_rfc3339, rfc3339
 from tocsin.record import Headers, Record
 
 _SPEC_VERSION = b"1.0"
-_JSON = b"application/json"
+# The same in every record, so the same objects: what is shared need not be made, counted and freed.
+_SPECVERSION_PAIR = ("ce_specversion", _SPEC_VERSION)
+_CONTENT_PAIR = ("content-type", b"application/json")
 _SOURCE = "/tocsin"
 # As json.dumps writes it: a high one without its low one, or a low one alone.
 _LONE_SURROGATE = re.compile(r"\\ud[89ab]..(?!\\ud[c-f])|(?<!\\ud[89ab]..)\\ud[c-f]..")
@@ -39,15 +42,21 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 def write(envelope: Envelope) -> Headers:
     """Return the envelope as headers."""
     headers = (
-        ("ce_specversion", _SPEC_VERSION),
+        _SPECVERSION_PAIR,
         ("ce_id", envelope.id.encode()),
-        ("ce_type", envelope.type.encode()),
-        ("ce_source", envelope.source.encode()),
+        _pair("ce_type", envelope.type),
+        _pair("ce_source", envelope.source),
         ("ce_time", rfc3339(envelope.time).encode()),
-        ("ce_dataschema", envelope.schema.encode()),
-        ("content-type", _JSON),
+        _pair("ce_dataschema", envelope.schema),
+        _CONTENT_PAIR,
     )
     return (*headers, ("traceparent", envelope.traceparent.encode())) if envelope.traceparent else headers
+
+
+@lru_cache(maxsize=128)
+def _pair(name: str, value: str) -> tuple[str, bytes]:
+    """Return a header whose values are few."""
+    return name, value.encode()
 
 
 def read(headers: Headers) -> Envelope:

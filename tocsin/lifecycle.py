@@ -29,12 +29,16 @@ class State(StrEnum):
     @property
     def terminal(self) -> bool:
         """Whether the life has ended."""
-        return self is not State.ACCEPTED and self is not State.RETRYING
+        return _RANKS[self] == _TERMINAL
 
     @property
     def rank(self) -> int:
         """Of two states told of one life, the higher rank holds. Exactly one terminal state is ever told."""
-        return 2 if self.terminal else 1 if self is State.RETRYING else 0
+        return _RANKS[self]
+
+
+_TERMINAL = 2
+_RANKS = dict.fromkeys(State, _TERMINAL) | {State.ACCEPTED: 0, State.RETRYING: 1}
 
 
 class Event(StrEnum):

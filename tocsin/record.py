@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +18,10 @@ class Partition(NamedTuple):
 
     topic: str
     number: int
+
+
+# There are few partitions, and every record asks for its own.
+_partition = lru_cache(maxsize=4096)(Partition)
 
 
 class Source(NamedTuple):
@@ -46,6 +51,11 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     value: bytes
     headers: Headers
     timestamp: datetime
+
+    @property
+    def place(self) -> Partition:
+        """The partition that the record is in."""
+        return _partition(self.topic, self.partition)
 
     @property
     def source(self) -> Source:

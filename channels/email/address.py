@@ -7,6 +7,7 @@ an address in almost anything, and not always the one that a server would see.
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 import idna
 
@@ -32,6 +33,8 @@ class Mailbox:
     address: str
 
 
+# What was checked when it was submitted is parsed again when it is sent, mostly a moment later.
+@lru_cache(maxsize=4096)
 def parse(text: str, *, international: bool = True) -> str | Fault:
     """Return the address in its normal form, or a fault that says what is wrong (its pointer is empty).
 

@@ -70,18 +70,16 @@ class Dialogue:
         try:
             if self._wire.pipelining:
                 self._wire.write(b"".join(commands.values()))
-            async with asyncio.timeout_at(self._limit()) as timer:
-                refused: tuple[Phase, Reply] | None = None
-                for phase, command in commands.items():
-                    if not self._wire.pipelining:
-                        self._wire.write(command)
-                    timer.reschedule(self._limit())
-                    reply = await self._wire.reply()
-                    good = reply.code == _START_INPUT if phase == "data" else reply.code in _OK
-                    if not good and refused is None:
-                        refused = phase, reply
-                    if reply.code == _CLOSING or (refused and not self._wire.pipelining):
-                        break
+            refused: tuple[Phase, Reply] | None = None
+            for phase, command in commands.items():
+                if not self._wire.pipelining:
+                    self._wire.write(command)
+                reply = await self._wire.reply(by=self._limit())
+                good = reply.code == _START_INPUT if phase == "data" else reply.code in _OK
+                if not good and refused is None:
+                    refused = phase, reply
+                if reply.code == _CLOSING or (refused and not self._wire.pipelining):
+                    break
         except TimeoutError:
             return Result(Deferred(cause=f"{phase}_timeout"), healthy=False)
         except WireLostError:
@@ -101,8 +99,7 @@ class Dialogue:
         except WireLostError:
             return Result(Deferred(cause="connection_lost"), healthy=False)
         try:
-            async with asyncio.timeout_at(self._deadline):
-                reply = await self._wire.reply()
+            reply = await self._wire.reply(by=self._deadline)
         except (WireLostError, TimeoutError):
             return Result(Unconfirmed(phase="data"), healthy=False)
         return Result(self._read(reply.code, reply.message, "body"), healthy=_in_step(reply.code))

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from channels.email.backoff import Backoff, BackoffPolicy
+from channels.email.places import Places
 from channels.email.wire import Wire, WireLostError
 from tocsin.outcome import Deferred, Outcome
 
@@ -56,7 +57,7 @@ class Pool:
         self._backoff = Backoff(backoff, monotonic)
         self._dial = dial
         self._monotonic = monotonic
-        self._permits = asyncio.Semaphore(policy.connections)
+        self._places = Places(policy.connections)
         self._idle: deque[Connection] = deque()
 
     async def take(self, deadline: float) -> Connection | Outcome:
@@ -64,25 +65,19 @@ class Pool:
 
         What is taken must be given back with `give_back` or `discard`, once.
         """
-        if self._permits.locked():
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await self._permits.acquire()
-            except TimeoutError:
-                return Deferred(cause="no_free_connection")
-        else:
-            await self._permits.acquire()
+        if not await self._places.take(deadline):
+            return Deferred(cause="no_free_connection")
         taken: Connection | Outcome | None = None
         try:
             taken = await self._reused(deadline) or await self._made(deadline)
         finally:
             if not isinstance(taken, Connection):
-                self._permits.release()
+                self._places.give()
         return taken
 
     def give_back(self, connection: Connection) -> None:
         """Take back a connection whose every command was answered."""
-        self._permits.release()
+        self._places.give()
         connection.used_at = self._monotonic()
         if self._worn(connection):
             connection.wire.hang_up()
@@ -92,7 +87,7 @@ class Pool:
 
     def discard(self, connection: Connection) -> None:
         """Close a connection that may be out of step."""
-        self._permits.release()
+        self._places.give()
         connection.wire.abort()
 
     async def aclose(self) -> None:
@@ -119,8 +114,8 @@ class Pool:
         """Return whether the connection answers RSET, which also forgets an envelope that was refused."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout_at(min(deadline, loop.time() + self._policy.probe_timeout)):
-                reply = await connection.wire.command(b"RSET")
+            limit = min(deadline, loop.time() + self._policy.probe_timeout)
+            reply = await connection.wire.command(b"RSET", by=limit)
         except (WireLostError, TimeoutError):
             connection.wire.abort()
             return False

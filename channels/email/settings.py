@@ -43,7 +43,7 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     # --- connections ---
     # At most so many at a time; also how many messages are under way.
-    connections: int = 16
+    connections: int = 32
     # A connection is retired after so many messages (servers cap them) …
     messages_per_connection: int = 100
     # … after so many seconds of life …

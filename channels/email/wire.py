@@ -41,6 +41,8 @@ class Wire(asyncio.Protocol):
         self._lines: list[str] = []
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._looks_at = self._by = 0.0
         self._lost: str | None = None
         self.pipelining = client.supports_extension("pipelining")
         self._transport.set_protocol(self)
@@ -65,19 +67,23 @@ class Wire(asyncio.Protocol):
             raise WireLostError(self._lost or "the connection is closing")
         self._transport.write(data)
 
-    async def reply(self) -> Reply:
-        """Return the next reply. Raises WireLostError. If cancelled, the connection is out of step: abort it."""
+    async def reply(self, *, by: float) -> Reply:
+        """Return the next reply. Raises WireLostError, and TimeoutError if there is none by `by` (of `loop.time()`).
+
+        After a timeout or a cancellation the connection is out of step: abort it.
+        """
         while not self._replies:
             if self._lost is not None:
                 raise WireLostError(self._lost)
+            self._watch(by)
             self._waiter = self._loop.create_future()
             await self._waiter
         return self._replies.popleft()
 
-    async def command(self, command: bytes) -> Reply:
-        """Send one command, without its line end, and return the reply. Raises WireLostError."""
+    async def command(self, command: bytes, *, by: float) -> Reply:
+        """Send one command, without its line end, and return the reply. Raises as `reply` does."""
         self.write(command + b"\r\n")
-        return await self.reply()
+        return await self.reply(by=by)
 
     def hang_up(self) -> None:
         """Say QUIT and close without waiting for the answer: the connection is of no more use, whatever it says."""
@@ -111,23 +117,51 @@ class Wire(asyncio.Protocol):
 
     def _take(self, line: bytes) -> bool:
         """Take a line of a reply; return whether it was one."""
-        code, last = line[:_CODE], line[_CODE : _CODE + 1] != b"-"
+        code = line[:_CODE]
         if not code.isdigit():
             self._lose("a line is no reply")
             return False
-        self._lines.append(line[_CODE + 1 :].strip().decode("utf-8", "surrogateescape"))
-        if sum(map(len, self._lines)) > _MAX_REPLY:
+        if len(line) > _MAX_REPLY:
             self._lose("a reply is too long")
             return False
-        if last:
-            self._replies.append(Reply(int(code), "\n".join(self._lines)))
+        text = line[_CODE + 1 :].strip().decode("utf-8", "surrogateescape")
+        more = line[_CODE : _CODE + 1] == b"-"
+        if more or self._lines:
+            self._lines.append(text)
+            if sum(map(len, self._lines)) > _MAX_REPLY:
+                self._lose("a reply is too long")
+                return False
+        if not more:
+            self._replies.append(Reply(int(code), "\n".join(self._lines) if self._lines else text))
             self._lines.clear()
             self._wake()
         return True
 
+    def _watch(self, by: float) -> None:
+        """Look at the clock no later than at `by`. A timer that is set already stays: most replies come in time, and
+        looking once too early costs less than a timer for each."""
+        self._by = by
+        if self._timer is None or by < self._looks_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._looks_at = by
+            self._timer = self._loop.call_at(by, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._loop.time() < self._by:
+            self._watch(self._by)
+        else:
+            self._waiter.set_exception(TimeoutError())
+
     def _lose(self, why: str) -> None:
         if self._lost is None:
             self._lost = why
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._wake()
 
     def _wake(self) -> None:

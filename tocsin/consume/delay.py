@@ -35,7 +35,7 @@ class Gate:
 
     def forget(self, partitions: set[Partition]) -> None:
         """Drop what belongs to partitions that are taken away: their next owner reads it again."""
-        self._heap = [entry for entry in self._heap if _partition(entry[2]) not in partitions]
+        self._heap = [entry for entry in self._heap if entry[2].place not in partitions]
         heapq.heapify(self._heap)
         self._arm()
 
@@ -56,7 +56,3 @@ class Gate:
             due, _, received = heapq.heappop(self._heap)
             self._open(received, due)
         self._arm()
-
-
-def _partition(received: Received) -> Partition:
-    return Partition(received.topic, received.partition)

@@ -5,8 +5,7 @@ them, and retried traffic no more than 30 % while fresh traffic waits. Within th
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tocsin.delivery import Lane
 
@@ -16,8 +15,7 @@ _RETRY_CEILING = 0.3
 _URGENCY = {Lane.HIGH: 0, Lane.NORMAL: 1, Lane.BULK: 2}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
+class Stream(NamedTuple):
     """A kind of traffic: a lane, fresh or retried."""
 
     lane: Lane
@@ -54,12 +52,9 @@ class Permits:
         self._minimum = int(total * _MINIMUM_SHARE)
         self._ceiling = max(1, int(total * _RETRY_CEILING))
         self._held: dict[Stream, int] = {}
+        self._retrying = 0
+        self.in_flight = 0
         self._wanting: list[tuple[Waiting, Callable[[], None]]] = []
-
-    @property
-    def in_flight(self) -> int:
-        """How many permits are out."""
-        return sum(self._held.values())
 
     def register(self, waiting: Waiting, start: Callable[[], None]) -> None:
         """Call `start` whenever a permit comes back and this traffic may be next."""
@@ -74,12 +69,12 @@ class Permits:
         """Take a permit if this traffic may have one now."""
         if not self._may(stream):
             return False
-        self._held[stream] = self._held.get(stream, 0) + 1
+        self._count(stream, 1)
         return True
 
     def give(self, stream: Stream) -> None:
         """Give a permit back, and let those who wait have it: first who is below its share, then by urgency."""
-        self._held[stream] -= 1
+        self._count(stream, -1)
         wanting = [entry for entry in self._wanting if entry[0].pending]
         starved = [entry for entry in wanting if self._starved(entry[0].stream)]
         for _, start in (*starved, *wanting):
@@ -87,7 +82,7 @@ class Permits:
 
     def _may(self, stream: Stream) -> bool:
         free = self._total - self.in_flight
-        if free <= 0 or (stream.retrying and self._retrying() >= self._ceiling and self._fresh_waits()):
+        if free <= 0 or (stream.retrying and self._retrying >= self._ceiling and self._fresh_waits()):
             return False
         if stream == _FIRST:
             return True
@@ -100,7 +95,7 @@ class Permits:
 
     def _owed_to_others(self, stream: Stream) -> int:
         """Return how many permits wait for traffic that is below its share, has something to do, and may do it."""
-        barred = self._retrying() >= self._ceiling
+        barred = self._retrying >= self._ceiling
         return sum(
             min(waiting.pending, self._minimum - self._held.get(waiting.stream, 0))
             for waiting, _ in self._wanting
@@ -110,8 +105,11 @@ class Permits:
             and not (barred and waiting.stream.retrying)
         )
 
-    def _retrying(self) -> int:
-        return sum(held for stream, held in self._held.items() if stream.retrying)
+    def _count(self, stream: Stream, change: int) -> None:
+        self._held[stream] = self._held.get(stream, 0) + change
+        self.in_flight += change
+        if stream.retrying:
+            self._retrying += change
 
     def _fresh_waits(self) -> bool:
         return any(waiting.pending for waiting, _ in self._wanting if not waiting.stream.retrying)

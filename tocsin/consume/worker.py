@@ -157,7 +157,7 @@ class Worker:
             await self._commit(self._trackers.keys())
 
     def _take(self, received: Received) -> None:
-        tracker = self._trackers.get(_partition(received))
+        tracker = self._trackers.get(received.place)
         if tracker is None:
             return
         size = received.size
@@ -177,9 +177,9 @@ class Worker:
     def _start_ready(self) -> None:
         while self._ready and not self._stopping and self._may_take() and self._permits.take(self.stream):
             received = self._ready.popleft()
-            tracker = self._trackers[_partition(received)]
+            tracker = self._trackers[received.place]
             task = asyncio.create_task(self._work(received, tracker), name=f"{self.name}/{received.offset}")
-            self._running[task] = _partition(received)
+            self._running[task] = received.place
             task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
@@ -248,7 +248,7 @@ class Worker:
         """Drain first, fence second: what has not started is dropped for the next owner, what runs may finish."""
         leaving = set(partitions)
         self._gate.forget(leaving)
-        self._ready = deque(received for received in self._ready if _partition(received) not in leaving)
+        self._ready = deque(received for received in self._ready if received.place not in leaving)
         running = [task for task, partition in self._running.items() if partition in leaving]
         if running:
             _, late = await asyncio.wait(running, timeout=self._config.drain.total_seconds())
@@ -281,7 +281,3 @@ def _cancelled(error: BaseException) -> bool:
     """Return whether it is this very task that is to end."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
-
-
-def _partition(received: Received) -> Partition:
-    return Partition(received.topic, received.partition)

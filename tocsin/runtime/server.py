@@ -48,6 +48,7 @@ async def serving(app: FastAPI, listening: socket.socket) -> AsyncIterator[str]:
         access_log=False,
         lifespan="off",
         server_header=False,
+        proxy_headers=False,  # nothing here asks where a request came from
         timeout_graceful_shutdown=_GRACE_SECONDS,
         backlog=2048,
     )

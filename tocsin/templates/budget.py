@@ -26,13 +26,15 @@ class BudgetExceeded(Exception):
 
 
 class Budget:
-    """What is left of the limits during one rendering."""
+    """What is left of the limits during one rendering. Its time begins with the first look at the clock: what works
+    so little that nobody looks needs none."""
 
-    __slots__ = ("_deadline", "_left", "_next_look", "_timer")
+    __slots__ = ("_deadline", "_left", "_next_look", "_seconds", "_timer")
 
     def __init__(self, limits: Limits, timer: Callable[[], float]) -> None:
         self._timer = timer
-        self._deadline = timer() + limits.seconds
+        self._seconds = limits.seconds
+        self._deadline: float | None = None
         self._left = limits.work
         self._next_look = limits.work - _CLOCK_EVERY
 
@@ -47,7 +49,9 @@ class Budget:
 
     def look(self) -> None:
         """Look at the clock. Raises BudgetExceeded when the time is up."""
-        if self._timer() > self._deadline:
+        if self._deadline is None:
+            self._deadline = self._timer() + self._seconds
+        elif self._timer() > self._deadline:
             raise BudgetExceeded("takes too long")
 
     def counted(self, items: Iterable[Any]) -> Iterator[Any]:

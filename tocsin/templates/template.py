@@ -87,7 +87,6 @@ class Template:
             if room < 0:
                 raise BudgetExceeded(f"prints more than {self.limits.output} characters")
             chunks.append(chunk)
-        budget.look()
         return "".join(chunks)
 
 

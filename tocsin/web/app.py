@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from tocsin.observe.metrics import Metrics
 from tocsin.web import docs, failures, health, problems
 from tocsin.web.auth import Authenticator
+from tocsin.web.direct import Direct
 from tocsin.web.measure import Measure
 from tocsin.web.responses import Json
 
@@ -68,6 +69,8 @@ def create_app(
         docs_url=None,  # FastAPI's own page loads its code from elsewhere; `docs` adds one that does not
         redoc_url=None,
         redirect_slashes=False,
+        # Nobody sets OpenTelemetry up here; FastAPI would look for it anew at each request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         default_response_class=Json,
         responses=_PROBLEM,
         lifespan=lifespan,
@@ -75,6 +78,7 @@ def create_app(
         middleware=[
             Middleware(Measure, metrics=metrics, monotonic=monotonic),
             Middleware(failures.Failures),
+            Middleware(Direct, routers=routers, answers=failures.handlers()),
         ],
     )
     app.state.authenticator = authenticator

@@ -20,7 +20,7 @@ def test_the_defaults_make_a_carrier() -> None:
     (smtp,) = carrier().providers
 
     assert smtp.name == "smtp"
-    assert (smtp.capabilities.max_in_flight, smtp.capabilities.idempotency) == (16, False)
+    assert (smtp.capabilities.max_in_flight, smtp.capabilities.idempotency) == (32, False)
 
 
 @pytest.mark.parametrize(

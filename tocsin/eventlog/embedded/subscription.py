@@ -138,7 +138,7 @@ class EmbeddedSubscription:
             self._positions.update({want.partition: want.end for want in wants if want.partition in still})
         kept = []
         for record in records:
-            partition = Partition(record.topic, record.partition)
+            partition = record.place
             if partition in still:
                 self._positions[partition] = record.offset + 1
                 kept.append(record)

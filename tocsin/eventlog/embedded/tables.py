@@ -6,6 +6,8 @@ partition are ranges of one B-tree.
 
 import ctypes
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import apsw
@@ -68,20 +70,23 @@ def received(partition: Partition, row: tuple[int, int, bytes | None, bytes, byt
     )
 
 
-def insert(connection: apsw.Connection, statement: str, rows: Sequence[tuple[Any, ...]], suffix: str = "") -> None:
+def insert(connection: apsw.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows with few statements: `statement` ends before the values.
 
-    Each step of SQLite gives the interpreter's lock away and has to win it back from a busy loop, which costs more
-    than the row does; so many rows are one step.
+    Each step of SQLite gives the interpreter's lock away, and other threads may want it; so many rows are one step.
     """
     start = 0
     while start < len(rows):
         size = next(size for size in _CHUNKS if size <= len(rows) - start)
-        chunk = rows[start : start + size]
-        one = "(" + ",".join("?" * len(chunk[0])) + ")"
-        values = [value for row in chunk for value in row]
-        connection.execute(statement + ",".join([one] * size) + suffix, values)
+        values = tuple(chain.from_iterable(rows[start : start + size]))
+        connection.execute(_of_rows(statement, len(rows[start]), size), values)
         start += size
+
+
+@lru_cache(maxsize=64)
+def _of_rows(statement: str, columns: int, size: int) -> str:
+    one = "(" + ",".join("?" * columns) + ")"
+    return statement + ",".join([one] * size)
 
 
 def open_writing(path: str) -> apsw.Connection:
