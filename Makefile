@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos check fix lock bench tools clean
+.PHONY: help run test chaos check fix lock bench kafka tools clean
 
 help: ## Show this help
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 10
@@ -34,6 +34,9 @@ fix: .venv/development ## Format, and mend what the linter can
 bench: .venv/runtime .venv-bench/installed ## Measure speed and memory, beside Celery on Redis
 	@sh benchmarks/tools.sh
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+kafka: .venv/development tools ## Run a Kafka on this machine, for trying and testing (BROKERS=3: a cluster)
+	@exec $(BIN)/python -m tests.support.kafka --brokers $(or $(BROKERS),1)
 
 tools: ## Install what the tests need beyond Python
 	@sh tests/tools.sh

@@ -15,6 +15,7 @@ from tocsin import lifecycle
 from tocsin.clock import to_ms
 from tocsin.delivery import Person
 from tocsin.lifecycle import AuditEvent, Event, State
+from tocsin.store.texts import storable
 
 
 class AcceptedDelivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +147,11 @@ def _life(event: AuditEvent, told: Told, time: int) -> Life | None:
     if state is None or not state.terminal:
         expires_at = to_ms(told.expires_at) if event.type is Event.REPLAYED and told.expires_at is not None else None
         return Life(state or State.ACCEPTED, attempts, time, time, expires_at, None, None)
-    return Life(state, attempts, time, time, None, told.reason, told.code)
+    return Life(state, attempts, time, time, None, _storable(told.reason), _storable(told.code))
+
+
+def _storable(text: str | None) -> str | None:
+    return None if text is None else storable(text)
 
 
 def _merge(rows: Rows, key: tuple[str, int], told: Life) -> None:

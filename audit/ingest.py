@@ -39,13 +39,13 @@ class AuditSink:
         rows = fold.fold(envelope.audit_event(received.value) for received in batch)
         write = self._statements = self._statements or statements.build(connection)
         inserts = (
-            Insert(write.add_event, list(rows.events.values())),
-            Insert(write.tell_notification, list(fold.states(rows))),
+            Insert(write.add_event, sorted(rows.events.values(), key=_key)),
+            Insert(write.tell_notification, sorted(fold.states(rows), key=_key)),
             Insert(write.see_notification, _missing(rows.seen_notifications, rows.told_notifications)),
-            Insert(write.add_metadata, rows.metadata),
-            Insert(write.tell_delivery, list(rows.told_deliveries.values())),
+            Insert(write.add_metadata, sorted(set(rows.metadata))),
+            Insert(write.tell_delivery, sorted(rows.told_deliveries.values(), key=_key)),
             Insert(write.see_delivery, _missing(rows.seen_deliveries, rows.told_deliveries)),
-            Insert(write.merge_life, [life.row(*key) for key, life in rows.lives.items()]),
+            Insert(write.merge_life, [rows.lives[key].row(*key) for key in sorted(rows.lives)]),
         )
         await bulk.write(connection, inserts)
         touched = rows.told_notifications.keys() | rows.seen_notifications.keys()
@@ -53,7 +53,12 @@ class AuditSink:
 
 
 def _missing(seen: Mapping[str, R], told: Mapping[str, Any]) -> list[R]:
-    return [row for identifier, row in seen.items() if identifier not in told]
+    return [seen[identifier] for identifier in sorted(seen.keys() - told.keys())]
+
+
+def _key(row: tuple[Any, ...]) -> Any:
+    """Return what rows are written in the order of, so that two processes do not wait for each other."""
+    return row[:2]
 
 
 async def _owners(connection: AsyncConnection, strays: Collection[str]) -> set[str]:
@@ -68,6 +73,10 @@ async def _sum_up(connection: AsyncConnection, notification_ids: Collection[str]
     """Put into each notification what the latest lives of its deliveries come to."""
     if not notification_ids:
         return
+    # Another process may be summing up other deliveries of the same notification.
+    ours = select(notifications.c.id).where(notifications.c.id.in_(notification_ids)).order_by(notifications.c.id)
+    if connection.dialect.name != "sqlite":
+        await connection.execute(ours.with_for_update())
     query = (
         select(notifications.c.id, notifications.c.state, deliveries.c.id, lives.c.state)
         .join_from(notifications, deliveries, deliveries.c.notification_id == notifications.c.id)

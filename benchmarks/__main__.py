@@ -46,7 +46,7 @@ def _run(asked: Options, directory: Path) -> None:
         report.configurations(asked, machine)
         told = report.figures(_compare(asked, directory), machine, asked)
         report.tell(told)
-        report.write(told, asked.results)
+        report.write(told, asked.results if asked.log == "embedded" else asked.results.with_name("kafka.json"))
 
 
 def _compare(asked: Options, directory: Path) -> Findings:

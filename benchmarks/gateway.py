@@ -1,15 +1,15 @@
-"""The gateway as its users run it, on a fresh data directory or a given one, and what its store says of the job."""
+"""The gateway as its users run it: in one process or several, on a fresh store or a given one, and what that says."""
 
 import re
-import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks import mails
+from benchmarks import backends, mails, procfs
+from benchmarks.backends import Backend, Log
 from benchmarks.children import Child, Children, until
 
 TOCSIN = Path(sys.executable).with_name("tocsin")
@@ -28,43 +28,58 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """A gateway that serves."""
+    """A gateway that serves. `child` has the API; `others` are the processes that deliver, if it does not."""
 
     port: int
     child: Child
-    store: Path
+    others: Sequence[Child]
+    backend: Backend
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The CPU time of all its processes, without what they stand on."""
+        return procfs.cpu_seconds(child.pid for child in (self.child, *self.others))
 
     def counts(self) -> Counts:
         """Return what the audit says."""
-        states = dict(self._rows("SELECT state, count(*) FROM lives GROUP BY state"))
+        states = dict(self.backend.rows("SELECT state, count(*) FROM lives GROUP BY state"))
         return Counts(
             known=sum(states.values()), retrying=states.get("retrying", 0), delivered=states.get("delivered", 0)
         )
 
     def events(self) -> int:
         """Return how many audit rows there are."""
-        return int(self._rows("SELECT count(*) FROM events")[0][0])
-
-    def _rows(self, query: str) -> list[tuple[str, int]]:
-        # Opened each time: a reader that stays could keep an old snapshot, and the WAL from being checkpointed.
-        with closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, timeout=10)) as connection:
-            return connection.execute(query).fetchall()
+        return int(self.backend.rows("SELECT count(*) FROM events")[0][0])
 
 
 @contextmanager
-def serving(directory: Path, data: Path, *, smtp_port: int) -> Iterator[Gateway]:
-    """Run the gateway with its data in `data`. Raises Failed if it does not start."""
-    with Children(directory) as children:
+def serving(
+    directory: Path, data: Path, *, smtp_port: int, log: Log = "embedded", processes: int = 0
+) -> Iterator[Gateway]:
+    """Run the gateway, its files in `data`; with `processes`, so many that deliver beside one that has the API.
+
+    Raises Failed if it does not start.
+    """
+    with backends.opened(log, data) as backend, Children(directory) as children:
         environ = {
             **SETTINGS,
-            "TOCSIN__DATA_DIR": str(data),
+            **backend.environ,
             "TOCSIN__EMAIL__PORT": str(smtp_port),
             "TOCSIN_BOOTSTRAP_KEY": mails.KEY,
         }
-        child = children.start("gateway", [TOCSIN, "up"], environ=environ)
-        until(lambda: _url(child) is not None, child, within=60, every=0.05)
-        port = urlsplit(_url(child) or "").port or 0
-        yield Gateway(port=port, child=child, store=data / "store.db")
+        services = ["run", "producer", "dlq", "audit"] if processes else ["up"]
+        child, port = _started(children, services, environ)
+        others = []
+        if processes:
+            channel = ["run", "channel", "email", "--port", "0", "--processes", str(processes)]
+            others.append(_started(children, channel, environ)[0])
+        yield Gateway(port=port, child=child, others=others, backend=backend)
+
+
+def _started(children: Children, arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[Child, int]:
+    child = children.start("gateway", [TOCSIN, *arguments], environ=environ)
+    until(lambda: _url(child) is not None, child, within=60, every=0.05)
+    return child, urlsplit(_url(child) or "").port or 0
 
 
 def _url(child: Child) -> str | None:

@@ -26,7 +26,9 @@ def of_tocsin(options: Options, directory: Path) -> Latency:
     """Measure the gateway. Raises Failed."""
     with TemporaryDirectory(dir=directory, prefix="latency-") as own, Children(Path(own)) as children:
         sink = sinks.own(children, "record")
-        with gateway.serving(Path(own), Path(own) / "data", smtp_port=sink.port) as serving:
+        with gateway.serving(
+            Path(own), Path(own) / "data", smtp_port=sink.port, log=options.log, processes=options.processes
+        ) as serving:
 
             def submit() -> None:
                 load_runs.steady(

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.backends import Log
+
 BATCH = 100
 _FULL, _QUICK = 20_000, 4_000
 _RESULTS = Path(__file__).parent / "results" / "latest.json"
@@ -15,6 +17,8 @@ class Options:
     """What to measure. `celery_count` 0 leaves Celery out, `waiting` 0 the memory of what waits."""
 
     count: int
+    log: Log
+    processes: int
     celery_count: int
     runs: int
     connections: int
@@ -34,6 +38,8 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     count = given.count or (_QUICK if given.quick else _FULL)
     return Options(
         count=_in_batches(count),
+        log=given.log,
+        processes=given.processes,
         celery_count=count if given.celery_count is None else given.celery_count,
         runs=given.runs or (1 if given.quick else 3),
         connections=given.connections,
@@ -58,6 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--quick", action="store_true", help=f"{_QUICK} mails, one run, short latencies, no waiting deliveries")
     add("--count", type=int, metavar="N", help=f"mails in a run (default {_FULL})")
+    add("--log", choices=("embedded", "kafka"), default="embedded", help="the event log; kafka has PostgreSQL with it")
+    add(
+        "--processes",
+        type=int,
+        default=0,
+        metavar="N",
+        help="on kafka: so many processes deliver (default: one does all)",
+    )
     add("--celery-count", type=int, metavar="N", help="mails in a run of Celery (default: as many); 0: no Celery")
     add("--runs", type=int, metavar="N", help="runs of which the median counts (default 3)")
     add("--connections", type=int, default=32, metavar="N", help="keep-alive connections of the client (default 32)")

@@ -31,13 +31,20 @@ def configurations(asked: Options, machine: Mapping[str, str | int]) -> None:
     say.line(f"Machine   {', '.join(f'{name} {value}' for name, value in machine.items())}")
     say.line(f"Job       {asked.count:,} mails from template {mails.TEMPLATE}, text and HTML, each to somebody else;")
     say.line("          delivered to Postfix's smtp-sink, plaintext on loopback, the same sink for both")
-    say.line(f"Tocsin    one process, embedded log, all defaults but {settings}:")
-    say.line("          audit, ledger, metrics on, synchronous=FULL; ends at the last audit row in SQL")
+    say.line(f"Tocsin    {_layout(asked)}, all defaults but {settings}:")
+    say.line("          audit, ledger, metrics on, every commit synced; ends at the last audit row in SQL")
     say.line(f"          half as single posts on {asked.connections} keep-alive connections, half as batches of")
     say.line(f"          {options.BATCH} on {load_runs.BATCH_CONNECTIONS}; one client process")
     if asked.celery_count:
         _celery(asked)
     say.line()
+
+
+def _layout(asked: Options) -> str:
+    if asked.log == "embedded":
+        return "one process, embedded log"
+    shape = f"{asked.processes} processes that deliver, one for the rest" if asked.processes else "one process"
+    return f"{shape}, one Kafka broker and PostgreSQL on this machine (their CPU not counted)"
 
 
 def _celery(asked: Options) -> None:
@@ -55,6 +62,8 @@ def figures(found: Findings, machine: Mapping[str, str | int], asked: Options) -
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": dict(machine),
+        "log": asked.log,
+        "processes": asked.processes,
         "count": asked.count,
         "runs": asked.runs,
         "ratio_celery": _ratio(rate, celery),

@@ -35,7 +35,13 @@ def run(options: Options, directory: Path, *, smtp_port: int, data: Path | None 
     """Do the job once, on a fresh data directory if none is given. Raises Failed."""
     with (
         TemporaryDirectory(dir=directory, prefix="run-") as own,
-        gateway.serving(Path(own), data or Path(own) / "data", smtp_port=smtp_port) as serving,
+        gateway.serving(
+            Path(own),
+            data or Path(own) / "data",
+            smtp_port=smtp_port,
+            log=options.log,
+            processes=options.processes,
+        ) as serving,
         Children(Path(own)) as children,
     ):
         return _job(options, children, serving)
@@ -44,7 +50,7 @@ def run(options: Options, directory: Path, *, smtp_port: int, data: Path | None 
 def _job(options: Options, children: Children, serving: Gateway) -> Job:
     half = options.count // 2
     events, delivered = serving.events(), serving.counts().delivered
-    cpu, others = procfs.cpu_seconds([serving.child.pid]), procfs.Neighbours()
+    cpu, others = serving.cpu_seconds, procfs.Neighbours()
     singles = load_runs.singles(
         children, serving, first=0, count=half, connections=options.connections, limit=options.limit
     )
@@ -68,7 +74,7 @@ def _job(options: Options, children: Children, serving: Gateway) -> Job:
         single_per_s=singles.rate,
         batch_per_s=batches.rate,
         submit_deliver_per_s=options.count / (audited - singles.started),
-        cpu_us=(procfs.cpu_seconds([serving.child.pid]) - cpu) / options.count * 1e6,
+        cpu_us=(serving.cpu_seconds - cpu) / options.count * 1e6,
         rss_mb=procfs.peak_mb(serving.child.pid),
         others_cores=others.cores(),
     )

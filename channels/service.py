@@ -26,7 +26,7 @@ def _build(context: Context) -> Part:
     carriers: list[Carrier] = []
     workers: list[Worker] = []
     checks = {}
-    for channel in context.channels.values():
+    for channel in (each for name, each in context.channels.items() if name in context.delivers):
         carrier = channel.carrier(
             CarrierContext(
                 settings=context.settings,

@@ -59,7 +59,14 @@ async def serving(directory: Path, *, smtp_port: int, **environment: str) -> Asy
         "TOCSIN_BOOTSTRAP_KEY": KEY,
         **environment,
     }
-    process = await _start("up", directory=directory, environment=given)
+    async with started("up", directory=directory, **given) as process:
+        yield process
+
+
+@asynccontextmanager
+async def started(*arguments: str, directory: Path, **environment: str) -> AsyncIterator[Process]:
+    """Run a command that serves until the block is left; killed then if it still runs."""
+    process = await _start(*arguments, directory=directory, environment=environment)
     try:
         url = await asyncio.wait_for(_url(process), timeout=60)
         async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=30) as client:

@@ -38,7 +38,7 @@ def backup(
     """
     from importlib.metadata import version  # noqa: PLC0415 -- `tocsin --help` shall not wait for these
 
-    from tocsin.runtime import wiring  # noqa: PLC0415
+    from tocsin.runtime import backends  # noqa: PLC0415
     from tocsin.runtime.backup import back_up  # noqa: PLC0415
 
     settings, here = _settings(ctx, config), world.of(ctx)
@@ -46,7 +46,7 @@ def backup(
         manifest = back_up(
             settings,
             target,
-            log_file=wiring.log_file(),
+            log_file=backends.log_file(),
             version=version("tocsin"),
             now=here.now(),
             progress=progress,
@@ -78,13 +78,13 @@ def restore(
       tocsin restore /backup/tocsin-monday
       TOCSIN__DATA_DIR=/srv/tocsin tocsin restore /backup/tocsin.tar.gz
     """
+    from tocsin.runtime import backends  # noqa: PLC0415
     from tocsin.runtime import restore as restoring  # noqa: PLC0415 -- as above
-    from tocsin.runtime import wiring  # noqa: PLC0415
 
     settings, here = _settings(ctx, config), world.of(ctx)
     with _progress(quiet=as_json) as progress:
         done = restoring.restore(
-            settings, source, replace=replace, log_file=wiring.log_file(), now=here.now(), progress=progress
+            settings, source, replace=replace, log_file=backends.log_file(), now=here.now(), progress=progress
         )
     aside = None if done.set_aside is None else str(done.set_aside)
     if as_json:

@@ -8,7 +8,22 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from tocsin.cli import backup, config, dlq, failures, keys, output, send, status, up, version
+from tocsin.cli import (
+    backup,
+    config,
+    dlq,
+    failures,
+    keys,
+    migrate,
+    output,
+    run,
+    send,
+    simulate,
+    status,
+    topics,
+    up,
+    version,
+)
 from tocsin.cli.world import World
 from tocsin.errors import TocsinError
 
@@ -40,11 +55,15 @@ def build() -> typer.Typer:
     """Return the command line."""
     app = typer.Typer(name="tocsin", cls=Guarded, callback=_start, **_style())
     app.command("up")(up.up)
+    app.command("run")(run.run)
+    app.command("migrate")(migrate.migrate)
+    app.command("simulate")(simulate.simulate)
     app.command("send", cls=send.WaitsOptionally)(send.send)
     app.command("status")(status.status)
     app.add_typer(_dlq(), name="dlq")
     app.add_typer(_keys(), name="keys")
     app.add_typer(_config(), name="config")
+    app.add_typer(_topics(), name="topics")
     app.command("backup")(backup.backup)
     app.command("restore")(backup.restore)
     app.command("version")(version.version)
@@ -97,4 +116,12 @@ def _config() -> typer.Typer:
     app = typer.Typer(help="Check and show the settings.", **_style())
     app.command("check")(config.check)
     app.command("show")(config.show)
+    return app
+
+
+def _topics() -> typer.Typer:
+    app = typer.Typer(help="Make, check and list the topics on a Kafka cluster.", **_style())
+    app.command("apply")(topics.apply)
+    app.command("check")(topics.check)
+    app.command("describe")(topics.describe)
     return app

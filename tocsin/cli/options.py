@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+MOST_PORT = 65535
 _GATEWAY = "The gateway"
 
 Url = Annotated[

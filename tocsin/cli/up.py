@@ -54,7 +54,7 @@ def banner(started: "Started") -> Group:
         ("docs", f"{started.url}/docs"),
         ("key", _key(started)),
         *((f"simulator {name}", page) for name, page in started.simulators.items()),
-        ("data", str(started.data_dir)),
+        ("data", None if started.data_dir is None else str(started.data_dir)),
     )
     title = Text("\nTocsin is up\n", style="bold green")
     return Group(title, Padding(facts, (0, 0, 0, 2), expand=False), Text(), *_hints(started))

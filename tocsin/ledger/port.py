@@ -96,23 +96,32 @@ SubmitAnswer = Accepted | Repeated | Conflicting | InProgress
 
 
 class Ledger(Protocol):
-    """Claims and settlements over one event log."""
+    """Claims and settlements over one event log.
+
+    Where claims and records lie in one place, they are one transaction. Where they do not, the ledger has them first,
+    records included, and then the log: what a crash cuts off in between is completed by whoever asks next for the same
+    key, or for the same source, before the answer. So nothing that was answered is lost; records may come twice.
+    """
 
     async def submit(self, submissions: Sequence[Submission]) -> Sequence[SubmitAnswer]:
         """Make the submissions durable, each whole or not at all, and say what became of each, in order.
 
-        Raises LogFull when intake is closed by the size cap, LogUnavailable when nothing can be made durable.
+        A submit with a key that failed may have landed, or may land with the key's next use: that is answered as this
+        one would have been. Raises LogFull when intake is closed by the size cap, LogUnavailable when nothing can be
+        made durable.
         """
 
     async def claim(self, key: AttemptKey, source: Source, *, durable: bool) -> ClaimAnswer:
         """Claim an attempt for a source. With `durable`, the claim is on disk before the answer.
 
         A claim by the same source that was never settled is taken over (its lease has to have run out, which the
-        adapter waits for). Raises LogUnavailable.
+        adapter waits for). Without `durable`, other processes know of the claim all the same, but a crash of what keeps
+        it may forget it. Raises LogUnavailable.
         """
 
     async def settle(self, settlement: Settlement) -> bool:
         """Make a settlement durable. Returns False, with nothing written, if its life had already ended.
 
-        Raises LogUnavailable; the settlement may then be given again.
+        Commit the source's offset after the answer only: what a crash cuts off is completed when the source comes
+        again. Raises LogUnavailable; the settlement may then be given again, and is True once it is completed.
         """

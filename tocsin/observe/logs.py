@@ -33,6 +33,7 @@ _CHATTY = (
     "sqlalchemy",
     "alembic",
     "aiosqlite",
+    "aiokafka",
 )
 
 # Without these, and in one line, no text can pretend to be another line or move the cursor of a terminal.

@@ -40,6 +40,9 @@ class Metrics:
         self.submissions = self._counters(
             "tocsin_submissions_total", "Submits by result: accepted, repeated, refused, unavailable.", "result"
         )
+        self.requests = self._counters(
+            "tocsin_requests_total", "Requests read from the log by outcome: accepted, repeated, refused.", "outcome"
+        )
         self.notifications = Counter(
             "tocsin_notifications_total", "Notifications accepted for good.", registry=self.registry
         )
@@ -103,6 +106,15 @@ class Metrics:
         self.log_bytes = Gauge("tocsin_log_bytes", "Size of the event log on disk.", registry=own)
         self.log_writable = Gauge("tocsin_log_writable", "1 while the event log takes writes.", registry=own)
         self.log_lag = self._gauges("tocsin_log_lag", "Records that a group has yet to commit.", "group")
+        self.log_lost = self._counters(
+            "tocsin_log_lost_total", "Times that records were gone before a group had read them.", "group"
+        )
+        self.log_unreadable = self._counters(
+            "tocsin_log_unreadable_total", "Records that no client can decode, passed over.", "group"
+        )
+        self.log_rebuilds = self._counters(
+            "tocsin_log_rebuilds_total", "Clients of the log that failed and were made anew.", "client"
+        )
 
     def _audit(self) -> None:
         self.ingested = self._counters("tocsin_ingested_total", "Records that a SQL sink has stored.", "sink")

@@ -1,4 +1,5 @@
-"""`tocsin up`: the whole gateway in one process, on the embedded log; with `--demo`, the simulators beside it."""
+"""A gateway in this process: all of it (`tocsin up`, with `--demo` the simulators beside it), or some of its services
+(`tocsin run`)."""
 
 import asyncio
 import gc
@@ -13,26 +14,28 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from fastapi import FastAPI
-
 from tocsin.clock import Clock
+from tocsin.errors import SettingsError
 from tocsin.observe import logs
-from tocsin.runtime import discover, entropy, first_key, host, server, signals, wiring
+from tocsin.runtime import backends, discover, entropy, first_key, host, server, signals, wiring
 from tocsin.runtime.clock import SystemClock
+from tocsin.runtime.roles import Roles
+from tocsin.runtime.roles import parse as roles_of
 from tocsin.runtime.service import Service, Simulator
+from tocsin.runtime.simulating import simulating
 from tocsin.settings import find, sections
 from tocsin.settings.load import load
 from tocsin.settings.values import Settings
 from tocsin.web import keys_api
 
-SIMULATOR_PORT = 8190
 _YOUNG_OBJECTS = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpOptions:
-    """What the command line says. None leaves it to the settings."""
+    """What the command line says. None leaves it to the settings; no `services` are all of them."""
 
+    services: tuple[str, ...] = ()
     config: str | None = None
     demo: bool = False
     host: str | None = None
@@ -48,7 +51,7 @@ class Started:
     key_is_new: bool
     key_file: Path | None
     simulators: Mapping[str, str]
-    data_dir: Path
+    data_dir: Path | None
 
 
 def up(options: UpOptions, on_started: Callable[[Started], None]) -> int:
@@ -58,10 +61,11 @@ def up(options: UpOptions, on_started: Callable[[Started], None]) -> int:
     """
     simulators = discover.simulators() if options.demo else []
     settings = settings_for(options, simulators, os.environ)
+    chosen = _roles(options, settings)
     configured = settings.section("logs", sections.Logs)
     logs.configure(level=configured.level, format=configured.format, stream=sys.stderr)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, options, simulators, on_started))
+        runner.run(_serve(settings, options, simulators, chosen, on_started))
     return 0
 
 
@@ -82,11 +86,12 @@ async def _serve(
     settings: Settings,
     options: UpOptions,
     simulators: Sequence[Simulator],
+    chosen: Roles | None,
     on_started: Callable[[Started], None],
 ) -> None:
     stopping = asyncio.Event()
     with signals.handled(stopping.set):  # around the drain, too: a second signal has to be heard then
-        async with gateway(settings, simulators=simulators, demo=options.demo, clock=SystemClock()) as (
+        async with gateway(settings, simulators=simulators, demo=options.demo, clock=SystemClock(), roles=chosen) as (
             started,
             failed,
         ):
@@ -107,35 +112,41 @@ async def gateway(
     demo: bool = False,
     clock: Clock,
     services: Sequence[Service] | None = None,
+    roles: Roles | None = None,
 ) -> AsyncIterator[tuple[Started, asyncio.Event]]:
     """Run the gateway until the block is left, then drain it. Yields what to tell, and an event set if a part fails.
 
-    Raises TocsinError where it cannot start.
+    With `roles`, only those of the services. Raises TocsinError where it cannot start.
     """
     http = settings.section("http", sections.Http)
     release = installed_version("tocsin")
     async with AsyncExitStack() as stack:
         listening = server.listen(http.host, http.port, key="http.port")
         stack.callback(listening.close)
-        pages = await _simulators(stack, simulators, clock)
+        pages = await stack.enter_async_context(simulating(simulators, clock=clock)) if simulators else {}
         wired = await stack.enter_async_context(
             wiring.wired(
                 settings,
                 version=release,
                 channels=discover.channels(),
+                delivers=roles.channels if roles else None,
                 clock=clock,
                 random=Random(),  # noqa: S311 - spreads retries, guards nothing
                 randbytes=entropy.source(),
             )
         )
-        directory = wiring.data_dir(settings)
+        clustered = backends.clustered(settings)
         key = await first_key.ensure(
-            wired.keys, directory=directory, demo=demo, environ=os.environ, randbytes=secrets.token_bytes
+            wired.keys,
+            directory=backends.data_dir(settings),
+            demo=demo,
+            environ=os.environ,
+            randbytes=secrets.token_bytes,
         )
         running = await stack.enter_async_context(
             host.running(
                 wired.context,
-                services or discover.services(),
+                [each for each in services or discover.services() if roles is None or each.name in roles.services],
                 version=release,
                 extra=wired.loops,
                 routers=[keys_api.router(wired.keys, wired.publish, randbytes=secrets.token_bytes)],
@@ -148,23 +159,21 @@ async def gateway(
             key_is_new=key.new if key else False,
             key_file=key.file if key else None,
             simulators=pages,
-            data_dir=directory,
+            data_dir=None if clustered else backends.data_dir(settings),
         )
         yield started, running.failed
 
 
-async def _simulators(stack: AsyncExitStack, simulators: Sequence[Simulator], clock: Clock) -> Mapping[str, str]:
-    """Start the simulators and serve their controls on one port; return their pages by name."""
-    if not simulators:
-        return {}
-    app = FastAPI(title="Tocsin simulators", docs_url="/docs", redoc_url=None)
-    for simulator in simulators:
-        router = await stack.enter_async_context(simulator.open(clock))
-        app.include_router(router, prefix=f"/{simulator.name}")
-    listening = server.listen("127.0.0.1", SIMULATOR_PORT, key="simulators.port")
-    stack.callback(listening.close)
-    url = await stack.enter_async_context(server.serving(app, listening))
-    return {simulator.name: f"{url}/{simulator.name}/" for simulator in simulators}
+def _roles(options: UpOptions, settings: Settings) -> Roles | None:
+    if not options.services:
+        return None
+    if not backends.clustered(settings):
+        raise SettingsError(
+            "services run apart on Kafka and PostgreSQL only: set kafka.bootstrap_servers and store.url, or run "
+            "everything in one process with `tocsin up`"
+        )
+    installed = [service.name for service in discover.services()]
+    return roles_of(options.services, services=installed, channels=discover.channels())
 
 
 def _spare_the_collector() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from fastapi import APIRouter
@@ -24,6 +24,7 @@ from tocsin.web.auth import Authenticator
 from tocsin.web.health import Check
 
 CarrierT = TypeVar("CarrierT")
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,10 @@ class Channel(Generic[CarrierT]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a service is made from: everything that the wiring opened."""
+    """What a service is made from: everything that the wiring opened.
+
+    `channels` are all that are installed; `delivers` has the names of those that this process delivers on.
+    """
 
     settings: Settings
     clock: Clock
@@ -69,6 +73,7 @@ class Context:
     templates: Catalogue
     template_versions: TemplateVersions
     channels: Mapping[str, Channel[Any]]
+    delivers: frozenset[str]
     authenticator: Authenticator
 
 
@@ -92,13 +97,19 @@ class Service:
     tables: MetaData | None = None
 
 
+class OpenSimulator(Protocol):
+    """Starts a simulator, on loopback unless another address is given."""
+
+    def __call__(self, clock: Clock, *, host: str = LOOPBACK) -> AbstractAsyncContextManager[APIRouter]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulator:
     """A provider double. `overrides` are the settings with which a demo uses it.
 
-    `open` starts it on loopback and yields the router of its control, which the host mounts under `/<name>`.
+    `open` starts it and yields the router of its control, which the host mounts under `/<name>`.
     """
 
     name: str
     overrides: Mapping[str, Mapping[str, Any]]
-    open: Callable[[Clock], AbstractAsyncContextManager[APIRouter]]
+    open: OpenSimulator

@@ -1,4 +1,4 @@
-"""The only place that names adapters: settings → everything that the services are made from, open."""
+"""Settings → everything that the services are made from."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,24 +9,17 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tocsin import topics
 from tocsin.clock import Clock
 from tocsin.consume.loop import Loop
 from tocsin.envelope import audit_record
 from tocsin.errors import SettingsError
-from tocsin.eventlog.embedded import snapshot as log_snapshot
-from tocsin.eventlog.embedded.log import EmbeddedConfig, EmbeddedLog, open_log
-from tocsin.eventlog.embedded.retention import Retention
-from tocsin.ledger.embedded import EmbeddedLedger
 from tocsin.lifecycle import AuditEvent
 from tocsin.observe.metrics import Metrics
-from tocsin.runtime.backup import LogFile
+from tocsin.runtime import backends
 from tocsin.runtime.service import Channel, Context
 from tocsin.runtime.sweep import Sweep
 from tocsin.settings import sections
 from tocsin.settings.values import Settings
-from tocsin.store import migrate
-from tocsin.store.engine import open_store
 from tocsin.store.keys import Keys
 from tocsin.store.template_versions import TemplateVersions
 from tocsin.templates import catalogue
@@ -57,75 +50,42 @@ async def wired(
     *,
     version: str,
     channels: Mapping[str, Channel[Any]],
+    delivers: frozenset[str] | None = None,
     clock: Clock,
     random: Random,
     randbytes: Callable[[int], bytes],
 ) -> AsyncIterator[Wired]:
-    """Open everything on the embedded log, migrated and with its topics.
+    """Open everything. `channels` are those that are installed, `delivers` those that this process delivers on.
 
-    Raises SettingsError, TemplateError, LogLocked, LogUnavailable, StoreUnavailable, each saying what to do.
+    Raises SettingsError, TemplateError, LogLocked, LogUnavailable, StoreUnavailable, TopicMismatch, each saying what
+    to do.
     """
     metrics = Metrics(version=version)
     async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(open_log(_log_config(settings), clock=clock, metrics=metrics))
-        await log.ensure_topics(topics.of_channels(channels))
-        ledger = await _ledger(settings, log, clock)
-        store = await stack.enter_async_context(open_store(_store_url(settings)))
-        await migrate.upgrade(store)
-        keys = Keys(store=store, clock=clock)
-        versions = TemplateVersions(store=store, clock=clock)
+        backend = await stack.enter_async_context(
+            backends.opened(settings, channels=channels, clock=clock, metrics=metrics, randbytes=randbytes)
+        )
+        keys = Keys(store=backend.store, clock=clock)
+        versions = TemplateVersions(store=backend.store, clock=clock)
         context = Context(
             settings=settings,
             clock=clock,
             random=random,
             randbytes=randbytes,
-            log=log,
-            publisher=await stack.enter_async_context(log.publisher()),
-            ledger=ledger,
-            store=store,
+            log=backend.log,
+            publisher=backend.publisher,
+            ledger=backend.ledger,
+            store=backend.store,
             metrics=metrics,
             templates=await _templates(settings, versions),
             template_versions=versions,
             channels=channels,
+            delivers=frozenset(channels) if delivers is None else delivers,
             authenticator=Authenticator(keys, monotonic=clock.monotonic),
         )
         keep = timedelta(seconds=settings.section("delivery", sections.Delivery).max_expires_in_seconds)
-        sweep = Sweep(ledger, clock=clock, keep=keep + _LEDGER_MARGIN)
+        sweep = Sweep(backend.ledger, clock=clock, keep=keep + _LEDGER_MARGIN)
         yield Wired(context=context, keys=keys, loops=(sweep,))
-
-
-def log_file() -> LogFile:
-    """Return what a backup does to the log's file."""
-    return log_snapshot
-
-
-def data_dir(settings: Settings) -> Path:
-    """Return the folder of the gateway's data."""
-    return Path(settings.section("", sections.Top).data_dir).expanduser()
-
-
-def _log_config(settings: Settings) -> EmbeddedConfig:
-    log = settings.section("eventlog", sections.EventLog)
-    age, audit_age = timedelta(hours=log.retention_hours), timedelta(hours=log.audit_retention_hours)
-    return EmbeddedConfig(
-        directory=data_dir(settings),
-        partitions=log.partitions,
-        retention=Retention(
-            ages={"delivery": age, "retry": age, "dlq": age, "audit": audit_age}, max_bytes=log.max_bytes
-        ),
-        queue_limit=log.queue_limit,
-    )
-
-
-async def _ledger(settings: Settings, log: EmbeddedLog, clock: Clock) -> EmbeddedLedger:
-    lease = timedelta(seconds=settings.section("worker", sections.Worker).lease_seconds)
-    ledger = EmbeddedLedger(log, clock=clock, lease=lease)
-    await ledger.open()
-    return ledger
-
-
-def _store_url(settings: Settings) -> str:
-    return settings.section("store", sections.Store).url or f"sqlite:///{data_dir(settings) / 'store.db'}"
 
 
 async def _templates(settings: Settings, versions: TemplateVersions) -> Catalogue:

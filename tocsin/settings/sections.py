@@ -56,11 +56,53 @@ class EventLog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     publish_timeout_seconds: Seconds = 5.0
 
 
+class Kafka(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[kafka]`: the event log on a Kafka cluster. Without bootstrap servers the embedded log is used."""
+
+    bootstrap_servers: tuple[Name, ...] = ()
+    client_id: Name = "tocsin"
+    rack: Name | None = None
+    topics_file: str = ""
+    tls: bool = False
+    ca_file: Name | None = None
+    certificate_file: Name | None = None
+    key_file: Name | None = None
+    sasl: Literal["none", "plain", "scram-sha-256", "scram-sha-512"] = "none"
+    username: Name | None = None
+    password: Secret | None = None
+    password_file: Name | None = None
+    batch_bytes: Annotated[int, msgspec.Meta(ge=KIB, le=MIB)] = 256 * KIB
+    linger_ms: Annotated[int, msgspec.Meta(ge=0, le=100)] = 3
+    max_record_bytes: Annotated[int, msgspec.Meta(ge=64 * KIB)] = MIB + 64 * KIB
+    write_timeout_seconds: Seconds = 30.0
+    commit_timeout_seconds: Seconds = 10.0
+    lookup_timeout_seconds: Seconds = 10.0
+    session_seconds: Annotated[float, msgspec.Meta(ge=6, le=300)] = 45.0
+    rebalance_seconds: Annotated[float, msgspec.Meta(ge=1, le=600)] = 60.0
+    heartbeat_seconds: Annotated[float, msgspec.Meta(gt=0, le=30)] = 3.0
+    stall_seconds: Seconds = 60.0
+
+    def __post_init__(self) -> None:
+        if self.heartbeat_seconds * 3 > self.session_seconds:
+            raise ValueError("heartbeat_seconds must be a third of session_seconds at most, or one lost beat ends it")
+        if (self.sasl == "none") != (self.username is None):
+            raise ValueError("username and sasl go together: set both, or neither")
+        if self.sasl == "plain" and not self.tls:
+            raise ValueError("sasl plain sends the password as it is: set tls as well, or use scram-sha-512")
+        if self.key_file is not None and self.certificate_file is None:
+            raise ValueError("key_file belongs to a certificate_file")
+
+
 class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[store]`: the SQL store. The URL may hold a password, hence a secret."""
+    """`[store]`: the SQL store. The URL may hold a password, hence a secret. All but it and the age is PostgreSQL's."""
 
     url: Secret = ""
     retention_days: Count = 90
+    write_connections: Count = 8
+    read_connections: Count = 8
+    connect_timeout_seconds: Seconds = 5.0
+    command_timeout_seconds: Seconds = 15.0
+    prepared_statements: bool = True
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,6 +173,7 @@ def core() -> dict[str, type[msgspec.Struct]]:
         "http": Http,
         "logs": Logs,
         "eventlog": EventLog,
+        "kafka": Kafka,
         "store": Store,
         "worker": Worker,
         "retry": Retry,

@@ -24,7 +24,7 @@ async def advance(connection: AsyncConnection, group: str, next_offsets: Mapping
     forward = statement.on_conflict_do_update(
         index_elements=list(consumer_offsets.primary_key), set_={"next_offset": case((told > kept, told), else_=kept)}
     )
-    await connection.execute(forward, [_row(group, *item) for item in next_offsets.items()])
+    await connection.execute(forward, [_row(group, *item) for item in sorted(next_offsets.items())])
 
 
 def _row(group: str, partition: Partition, offset: int) -> dict[str, object]:

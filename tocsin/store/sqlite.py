@@ -45,12 +45,14 @@ def reader(url: URL) -> AsyncEngine:
     return _engine(url, size=_READERS, pragmas=_READER_PRAGMAS, begin="BEGIN")
 
 
-def unavailable(error: DBAPIError) -> bool:
+def unavailable(error: Exception) -> bool:
     """Return whether the error is the store's (disk full, locked, I/O, no such table), not that of the data given.
 
     Corruption comes as a bare DatabaseError. What is left (IntegrityError, DataError, values that cannot be bound)
     would come back with the same data on a healthy store.
     """
+    if not isinstance(error, DBAPIError):
+        return False
     return isinstance(error, OperationalError) or type(error) is DatabaseError or error.connection_invalidated
 
 

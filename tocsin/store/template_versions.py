@@ -26,7 +26,7 @@ class TemplateVersions:
         now = to_ms(self._clock.now())
         rows = [
             {"name": name, "version": version, "files": msgspec.json.encode(files).decode(), "loaded_at": now}
-            for (name, version), files in versions.items()
+            for (name, version), files in sorted(versions.items())
         ]
         if not rows:
             return

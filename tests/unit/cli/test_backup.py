@@ -18,7 +18,7 @@ from tocsin.errors import LogUnavailable
 from tocsin.eventlog.embedded import lock, snapshot
 from tocsin.eventlog.embedded.log import EmbeddedLog
 from tocsin.record import Partition
-from tocsin.runtime import wiring
+from tocsin.runtime import backends
 from tocsin.store.engine import Store
 
 Step = Callable[[], None]
@@ -66,7 +66,7 @@ def restored(run: Run, made: Path, directory: Path, *more: str) -> Result:
 def between(monkeypatch: pytest.MonkeyPatch, *steps: Step) -> Meanwhile:
     """Have steps taken between the copies, one a try."""
     made = Meanwhile(*steps)
-    monkeypatch.setattr(wiring, "log_file", lambda: made)
+    monkeypatch.setattr(backends, "log_file", lambda: made)
     return made
 
 

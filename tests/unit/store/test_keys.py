@@ -1,23 +1,20 @@
 """Keys and template versions, as the store keeps them."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from tests.support.clock import ManualClock
-from tocsin.store.engine import Store, open_store
+from tocsin.store.engine import Store
 from tocsin.store.keys import Keys
 from tocsin.store.migrate import upgrade
 from tocsin.store.template_versions import TemplateVersions
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(f"sqlite:///{tmp_path / 'store.db'}") as opened:
-        await upgrade(opened)
-        yield opened
+async def store(empty: Store) -> Store:
+    await upgrade(empty)
+    return empty
 
 
 @pytest.fixture

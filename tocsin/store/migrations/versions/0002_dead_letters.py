@@ -7,6 +7,8 @@ Revises: 0001
 import sqlalchemy as sa
 from alembic import op
 
+from tocsin.store.migrations.types import Text
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -17,23 +19,23 @@ def upgrade() -> None:
     """Make the table and its indexes."""
     op.create_table(
         "dead_letters",
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("tenant", sa.Text),
-        sa.Column("visible_to", sa.Text, nullable=False),
-        sa.Column("notification_id", sa.Text),
-        sa.Column("delivery_id", sa.Text),
+        sa.Column("id", Text, primary_key=True),
+        sa.Column("tenant", Text),
+        sa.Column("visible_to", Text, nullable=False),
+        sa.Column("notification_id", Text),
+        sa.Column("delivery_id", Text),
         sa.Column("life", sa.BigInteger),
-        sa.Column("channel", sa.Text, nullable=False),
-        sa.Column("lane", sa.Text),
-        sa.Column("category", sa.Text),
-        sa.Column("template", sa.Text),
-        sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("code", sa.Text, nullable=False),
-        sa.Column("message", sa.Text, nullable=False),
-        sa.Column("provider", sa.Text, nullable=False),
+        sa.Column("channel", Text, nullable=False),
+        sa.Column("lane", Text),
+        sa.Column("category", Text),
+        sa.Column("template", Text),
+        sa.Column("reason", Text, nullable=False),
+        sa.Column("code", Text, nullable=False),
+        sa.Column("message", Text, nullable=False),
+        sa.Column("provider", Text, nullable=False),
         sa.Column("attempts", sa.BigInteger),
         sa.Column("history", sa.JSON, nullable=False),
-        sa.Column("origin_topic", sa.Text, nullable=False),
+        sa.Column("origin_topic", Text, nullable=False),
         sa.Column("origin_partition", sa.BigInteger, nullable=False),
         sa.Column("origin_offset", sa.BigInteger, nullable=False),
         sa.Column("died_at", sa.BigInteger, nullable=False),
@@ -41,14 +43,14 @@ def upgrade() -> None:
         sa.Column("key", sa.LargeBinary),
         sa.Column("value", sa.LargeBinary, nullable=False),
         sa.Column("headers", sa.LargeBinary, nullable=False),
-        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("state", Text, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("replay_life", sa.BigInteger),
-        sa.Column("replay_state", sa.Text),
+        sa.Column("replay_state", Text),
         sa.Column("replayed_at", sa.BigInteger),
-        sa.Column("replayed_by", sa.Text),
+        sa.Column("replayed_by", Text),
         sa.Column("discarded_at", sa.BigInteger),
-        sa.Column("discarded_by", sa.Text),
+        sa.Column("discarded_by", Text),
         sa.Column("outstanding_since", sa.BigInteger),
     )
     op.create_index("dead_letters_newest", "dead_letters", ["visible_to", "died_at", "id"])

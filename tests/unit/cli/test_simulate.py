@@ -1,0 +1,75 @@
+"""`tocsin simulate`: what it hands to the simulators, what it tells, and what they answer."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiosmtplib
+import httpx
+import pytest
+
+from simulators.smtp import simulator as smtp
+from tests.support.clock import ManualClock
+from tests.unit.cli.conftest import Run
+from tocsin.errors import SettingsError
+from tocsin.runtime import discover, simulating
+
+PAGES = {"smtp": "http://127.0.0.1:8190/smtp/"}
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Put simulators in place that start at once and end; return what they are given."""
+    calls: list[Any] = []
+
+    def simulate(names: list[str], *, host: str, port: int, on_started: Callable[[Mapping[str, str]], None]) -> None:
+        calls.append((names, host, port))
+        on_started(PAGES)
+
+    monkeypatch.setattr(simulating, "simulate", simulate)
+    return calls
+
+
+def test_all_of_them_run_on_loopback(run: Run, given: list[Any]) -> None:
+    result = run("simulate")
+
+    assert result.exit_code == 0
+    assert given == [([], "127.0.0.1", 8190)]
+    assert result.stdout.split() == ["simulator", "smtp", PAGES["smtp"]]
+
+
+def test_the_options_reach_them(run: Run, given: list[Any]) -> None:
+    run("simulate", "smtp", "--host", "0.0.0.0", "--port", "0")
+
+    assert given == [(["smtp"], "0.0.0.0", 0)]
+
+
+def test_one_that_is_not_installed_is_named_beside_those_that_are(run: Run) -> None:
+    result = run("simulate", "smtp", "pigeon")
+
+    assert result.exit_code == 2
+    assert result.stderr == "error: there is no simulator pigeon; simulators: smtp\n"
+
+
+async def test_they_serve_their_protocol_and_their_control_on_the_host_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    monkeypatch.setattr(smtp, "PORT", unused_tcp_port)
+    async with simulating.simulating(discover.simulators(), clock=ManualClock(), host="::1", port=0) as pages:
+        async with aiosmtplib.SMTP(hostname="::1", port=unused_tcp_port) as client:
+            await client.sendmail("shop@example.org", ["anna@example.org"], b"Subject: Hi\r\n\r\n")
+        async with httpx.AsyncClient() as http:
+            counts = await http.get(pages["smtp"] + "counts")
+            health = await http.get(httpx.URL(pages["smtp"]).join("/healthz"))
+
+    assert pages["smtp"].startswith("http://[::1]:")
+    assert counts.json()["by_recipient"] == {"anna@example.org": 1}
+    assert health.json() == {"status": "ok"}
+
+
+async def test_a_port_that_is_taken_is_told(monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int) -> None:
+    monkeypatch.setattr(smtp, "PORT", unused_tcp_port)
+    simulators = discover.simulators()
+    async with simulating.simulating(simulators, clock=ManualClock(), port=0):
+        with pytest.raises(SettingsError, match=f"127.0.0.1:{unused_tcp_port}"):
+            async with simulating.simulating(simulators, clock=ManualClock(), port=0):
+                pass

@@ -1,0 +1,272 @@
+"""The ledger in PostgreSQL, over any event log: claims and settlements there first, then their records in the log.
+
+The two cannot be one transaction, so what is to be written stands in PostgreSQL, *owed*, until the log has it. A crash
+in between leaves a debt, which is paid by whoever comes next: the same source, when its record is read again (its
+offset is committed after its settlement), or a submit with the same key. Paying twice does no harm, because all ids
+follow from what was accepted; so that the log has the records is noted with the next batch, which nobody waits for.
+
+Several processes share the tables. Leases and the expiry of keys are compared by the database's clock alone, so the
+gateways' clocks do not matter; a failover to a server whose clock is ahead ends leases early by as much, which the
+distance between a lease and the longest attempt has to cover. Waiting is by the gateway's own clock.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+from tocsin.clock import Clock
+from tocsin.errors import LogError, LogFull, LogUnavailable, StoreUnavailable
+from tocsin.eventlog.port import EventLog, Publisher
+from tocsin.ledger import postgres_attempts as attempts
+from tocsin.ledger import postgres_sweep
+from tocsin.ledger.port import AttemptKey, ClaimAnswer, Forked, Granted, Settlement, Submission, SubmitAnswer
+from tocsin.ledger.postgres_attempts import Claim, Claimed, Debt, Decided, Holder, Raced
+from tocsin.ledger.postgres_batches import Batches
+from tocsin.ledger.postgres_intake import Intake
+from tocsin.record import Source
+from tocsin.store.engine import Store
+
+# A claim of another process may be settled long before its lease ends.
+_LOOK_AGAIN = timedelta(seconds=5)
+# Each time another process has got further, so there is no need for many.
+_RACES = 10
+_ROW_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresLedgerConfig:
+    """How long things may take.
+
+    `lease` is that of an attempt, and above the longest attempt. `submit_lease` is how long a submit that was cut off
+    holds its key: more than a write to the log takes. `patience` is how long a submit waits for another of its key.
+    """
+
+    lease: timedelta
+    submit_lease: timedelta = timedelta(seconds=15)
+    patience: timedelta = timedelta(seconds=4)
+
+
+def _by_the_database() -> int | None:
+    return None
+
+
+class PostgresLedger:
+    """Fulfils `ledger.port.Ledger`. Made by `open_ledger`."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        log: EventLog,
+        publisher: Publisher,
+        clock: Clock,
+        config: PostgresLedgerConfig,
+        owner: str,
+        now_ms: Callable[[], int | None],
+    ) -> None:
+        self._store = store
+        self._log = log
+        self._publisher = publisher
+        self._clock = clock
+        self._config = config
+        self._owner = owner
+        self._now_ms = now_ms
+        self._claims: Batches[Claim, Claimed] = Batches("ledger.claims", self._claim, weigh=lambda _: _ROW_BYTES)
+        self._settlements: Batches[Settlement | AttemptKey, Decided] = Batches(
+            "ledger.settlements", self._settle, weigh=_weight
+        )
+        self._intake = Intake(
+            store=store,
+            publisher=publisher,
+            clock=clock,
+            patience=config.patience,
+            holder=lambda: self._holder(config.submit_lease),
+        )
+        # The claims of this process that run. The same source, come back after a rebalance, waits here until its
+        # earlier attempt ends; any other source is a fork, whatever becomes of the one that runs.
+        self._running: dict[AttemptKey, _Running] = {}
+
+    async def submit(self, submissions: Sequence[Submission]) -> Sequence[SubmitAnswer]:
+        """See the port."""
+        health = self._log.health()
+        if health.writable and not health.accepting:
+            raise LogFull(health.detail)
+        return await self._intake.submit(submissions)
+
+    async def claim(self, key: AttemptKey, source: Source, *, durable: bool) -> ClaimAnswer:
+        """See the port."""
+        while (running := self._running.get(key)) is not None:
+            if running.source != source:
+                return Forked()
+            if not await self._ended(running.ended) and self._running.get(key) is running:
+                del self._running[key]
+        self._running[key] = _Running(source, asyncio.Event())
+        granted = False
+        try:
+            answer = await self._claimed(Claim(key, source, durable))
+            granted = isinstance(answer, Granted)
+            return answer
+        finally:
+            if not granted:
+                self._end(key, source)
+
+    async def settle(self, settlement: Settlement) -> bool:
+        """See the port. True also where an earlier call of this settlement was cut off, and this one completes it."""
+        try:
+            return await self._settled(settlement)
+        finally:
+            for key in (settlement.key, settlement.gives_back):
+                if key is not None:
+                    self._end(key, settlement.source)
+
+    async def forget(self, *, older_than: timedelta) -> int:
+        """Delete up to 1,000 rows each of claims past their time and lives that ended long ago; return how many.
+
+        Any number of processes may do so at once. Raises LogUnavailable.
+        """
+        before = self._clock.now() - older_than
+        try:
+            async with self._store.write() as connection:
+                return await postgres_sweep.forget(connection, before=before, now_ms=self._now_ms())
+        except StoreUnavailable as error:
+            raise LogUnavailable(f"the ledger cannot be used: {error}") from error
+
+    async def close(self) -> None:
+        """Write down what is not yet, and give up the leases of what is not settled: nothing of this process runs on.
+
+        Does not raise: what cannot be written now, the leases' end and a repeat make good.
+        """
+        await self._settlements.close()
+        await self._intake.close()
+        await self._claims.close()
+        if not self._running:
+            return
+        try:
+            async with self._store.write() as connection:
+                await attempts.release(connection, list(self._running), self._holder(self._config.lease))
+        except StoreUnavailable:
+            return
+
+    async def _claimed(self, claim: Claim) -> ClaimAnswer:
+        while True:
+            found = await self._claims.ask(claim)
+            await self._pay(found.debts)
+            if found.answer is not None:
+                return found.answer
+            await self._clock.sleep(min(found.wait, _LOOK_AGAIN))
+
+    async def _settled(self, settlement: Settlement) -> bool:
+        if settlement.life is None and settlement.key is None and settlement.gives_back is None:
+            # It concerns no life. Cut off, its source comes again and has it written again.
+            await self._publisher.write(settlement.records)
+            return True
+        decided = await self._settlements.ask(settlement)
+        await self._pay(decided.debts)
+        if decided.effective and settlement.records:
+            await self._write_own(settlement)
+        return decided.effective or bool(decided.debts)
+
+    async def _write_own(self, settlement: Settlement) -> None:
+        try:
+            await self._publisher.write(settlement.records)
+        except LogUnavailable:
+            raise
+        except LogError:
+            # The log will never take them: no such topic, or too large. So nothing is settled.
+            await self._unsettle(settlement)
+            raise
+        if (key := attempts.debtor(settlement)) is not None:
+            self._settlements.tell(key)
+
+    async def _pay(self, debts: Sequence[Debt]) -> None:
+        for debt in debts:
+            await self._publisher.write(debt.records)
+            self._settlements.tell(debt.key)
+
+    async def _unsettle(self, settlement: Settlement) -> None:
+        try:
+            async with self._store.write() as connection:
+                await attempts.unsettle(connection, settlement)
+        except StoreUnavailable as error:
+            raise LogUnavailable(f"the ledger cannot be used: {error}") from error
+
+    async def _claim(self, claims: Sequence[Claim]) -> Sequence[Claimed]:
+        async with self._store.write() as connection:
+            return await attempts.claim(connection, claims, self._holder(self._config.lease))
+
+    async def _settle(self, given: Sequence[Settlement | AttemptKey]) -> Sequence[Decided]:
+        """Settle, and note for each key alone that the log has what it owed."""
+        paid = [each for each in given if isinstance(each, AttemptKey)]
+        settlements = [each for each in given if isinstance(each, Settlement)]
+        for _ in range(_RACES):
+            try:
+                async with self._store.write() as connection:
+                    if paid:
+                        await attempts.pay(connection, paid)
+                    holder = self._holder(self._config.lease)
+                    decided = await attempts.settle(connection, settlements, holder) if settlements else ()
+            except Raced:
+                continue
+            answers = iter(decided)
+            return [next(answers) if isinstance(each, Settlement) else Decided(effective=True) for each in given]
+        raise StoreUnavailable("other processes settle the same lives over and over")
+
+    def _holder(self, lease: timedelta) -> Holder:
+        return Holder(owner=self._owner, lease=lease, now_ms=self._now_ms())
+
+    async def _ended(self, running: asyncio.Event) -> bool:
+        """Wait until a running attempt ends, at most as long as its lease; return whether it did."""
+        waiting = asyncio.ensure_future(running.wait())
+        lease = asyncio.ensure_future(self._clock.sleep(self._config.lease))
+        try:
+            await asyncio.wait({waiting, lease}, return_when=asyncio.FIRST_COMPLETED)
+            return running.is_set()
+        finally:
+            waiting.cancel()
+            lease.cancel()
+            await asyncio.gather(waiting, lease, return_exceptions=True)
+
+    def _end(self, key: AttemptKey, source: Source) -> None:
+        running = self._running.get(key)
+        if running is not None and running.source == source:
+            del self._running[key]
+            running.ended.set()
+
+
+@asynccontextmanager
+async def open_ledger(
+    *,
+    store: Store,
+    log: EventLog,
+    publisher: Publisher,
+    clock: Clock,
+    config: PostgresLedgerConfig,
+    owner: str,
+    now_ms: Callable[[], int | None] = _by_the_database,
+) -> AsyncIterator[PostgresLedger]:
+    """Open the ledger in a migrated store on PostgreSQL, which outlives it, as do the log and the publisher.
+
+    `owner` tells this process's claims from all others', those of its own earlier runs too: random. `now_ms` is what
+    leases and expiries are measured by, None each time for the database's clock; a test gives its own.
+    """
+    ledger = PostgresLedger(
+        store=store, log=log, publisher=publisher, clock=clock, config=config, owner=owner, now_ms=now_ms
+    )
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+class _Running(NamedTuple):
+    source: Source
+    ended: asyncio.Event
+
+
+def _weight(given: Settlement | AttemptKey) -> int:
+    if isinstance(given, AttemptKey):
+        return _ROW_BYTES
+    return _ROW_BYTES + sum(len(record.value) for record in given.records)

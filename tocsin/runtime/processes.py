@@ -1,0 +1,87 @@
+"""Several processes of the same kind on one machine: started together, started again if one dies, drained together."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from loguru import logger
+
+from tocsin.errors import TocsinError
+from tocsin.runtime import signals
+
+_FIRST_PAUSE, _LAST_PAUSE = 1.0, 30.0
+# One that ran for so long starts again at once, whatever came before.
+_STEADY_SECONDS = 60.0
+_SETTINGS = 2
+
+
+class ProcessFailed(TocsinError):
+    """A process could not start, and another try would end alike. It has said why."""
+
+
+async def run(commands: Sequence[Sequence[str]]) -> None:
+    """Run `tocsin` with each of the arguments until a signal ends them; a second signal ends them at once.
+
+    Raises ProcessFailed where a process ends with exit code 2: its settings are wrong.
+    """
+    stopping = asyncio.Event()
+    keepers = [_Keeper(arguments, stopping) for arguments in commands]
+
+    def stop() -> None:
+        stopping.set()
+        for keeper in keepers:
+            keeper.terminate()
+
+    with signals.handled(stop):
+        tasks = [asyncio.create_task(keeper.keep()) for keeper in keepers]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        stop()
+        await asyncio.gather(*tasks)
+
+
+class _Keeper:
+    """Keeps one process running."""
+
+    def __init__(self, arguments: Sequence[str], stopping: asyncio.Event) -> None:
+        self._arguments = arguments
+        self._stopping = stopping
+        self._process: asyncio.subprocess.Process | None = None
+
+    def terminate(self) -> None:
+        """Ask the process to drain and end."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+
+    async def keep(self) -> None:
+        pause = _FIRST_PAUSE
+        clock = asyncio.get_running_loop().time
+        while not self._stopping.is_set():
+            started = clock()
+            code = await self._once()
+            if self._stopping.is_set():
+                return
+            if code == _SETTINGS:
+                raise ProcessFailed(f"tocsin {' '.join(self._arguments)} could not start")
+            if clock() - started >= _STEADY_SECONDS:
+                pause = _FIRST_PAUSE
+            logger.error("process_ended", arguments=" ".join(self._arguments), code=code, again_in_seconds=pause)
+            await _either(self._stopping, pause)
+            pause = min(pause * 2, _LAST_PAUSE)
+
+    async def _once(self) -> int:
+        # A session of its own: Ctrl-C reaches this process alone, which asks the others to drain.
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tocsin", *self._arguments, start_new_session=True
+        )
+        try:
+            return await self._process.wait()
+        finally:
+            self.terminate()
+
+
+async def _either(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
