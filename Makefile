@@ -12,8 +12,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help: ## Show this help
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 10
 
-run: .venv/runtime ## Start the gateway with its simulator, and show it working
+ifeq ($(LOG),kafka)
+run: .venv/development tools
+	@exec $(BIN)/python -m tests.support.cluster $(BIN)/tocsin up --demo
+else
+run: .venv/runtime ## Start the gateway with its simulator, and show it working (LOG=kafka: on Kafka and PostgreSQL)
 	@exec $(BIN)/tocsin up --demo
+endif
 
 test: .venv/development tools ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -92,7 +92,10 @@ class Api:
         return Json(views.whole(item, payload))
 
     async def _replay(self, letter_id: str, request: Request, principal: Operator) -> Response:
-        """The delivery is sent as it was accepted, and may live as long as it was meant to then."""
+        """The delivery is sent as it was accepted, and may live as long as it was meant to then.
+
+        Of a request (channel `requests`) the very bytes are put back on `notifications.requests`.
+        """
         await _no_body(request)
         try:
             answer = await self._decisions.replay(letter_id, tenant=principal.tenant, actor=principal.key_id)
@@ -138,6 +141,8 @@ def _why_decided(item: Item) -> str:
         return "This dead letter is already discarded."
     if item.state is State.REPLAYING:
         return f"This dead letter is being replayed, as life {item.replay_life}."
+    if item.of_request:
+        return "This dead letter is already replayed. If its request is refused again, it leaves one of its own."
     ended = f" which ended {item.replay_state}" if item.replay_state else " which has not ended yet"
     return (
         f"This dead letter is already replayed, as life {item.replay_life},{ended}. "
@@ -146,6 +151,8 @@ def _why_decided(item: Item) -> str:
 
 
 def _why_unreadable(item: Item) -> str:
+    if item.of_request:
+        return "This dead letter cannot be replayed, because the request was too large to be kept. Discard this one."
     why = f"{item.reason}: {item.message}" if item.message else item.reason
     return (
         f"This dead letter cannot be replayed, because it could not be read as a delivery ({why}). "

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dlq import changes, discard, items, replay
+from dlq import changes, discard, items, replay, requests
 from dlq.items import Item, State
 from tocsin.clock import Clock
 from tocsin.errors import LogUnavailable
@@ -42,7 +42,7 @@ class AlreadyDecided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """The letter could not be read, so there is nothing that could be sent again."""
+    """The letter could not be read or kept, so there is nothing that could be sent again."""
 
     item: Item
 
@@ -67,14 +67,17 @@ class Decisions:
         self._timeout = timeout
 
     async def replay(self, letter_id: str, *, tenant: str, actor: str) -> Answer:
-        """Open the delivery's next life. While the letter is `replaying`, a repeat goes on with the same life."""
+        """Open the delivery's next life, or put a request back where it came from.
+
+        While the letter is `replaying`, a repeat goes on with the same life.
+        """
         now = self._clock.now()
 
         async def begin(connection: AsyncConnection, item: Item) -> bool:
             life = replay.next_life(item)
             return await changes.begin_replay(connection, item, life=life, actor=actor, now=now)
 
-        item = await self._changed(letter_id, tenant, begin, needs_readable=True)
+        item = await self._changed(letter_id, tenant, begin, needs_replayable=True)
         if item is None:
             return Missing()
         if item.state is State.OPEN:
@@ -90,7 +93,7 @@ class Decisions:
         async def give_up(connection: AsyncConnection, item: Item) -> bool:
             return await changes.discard(connection, item, actor=actor, now=now)
 
-        item = await self._changed(letter_id, tenant, give_up, needs_readable=False)
+        item = await self._changed(letter_id, tenant, give_up, needs_replayable=False)
         if item is None:
             return Missing()
         if item.state is not State.DISCARDED or item.outstanding_since is None:
@@ -104,11 +107,11 @@ class Decisions:
         elif item.state is State.DISCARDED:
             await self._finish_discard(item)
 
-    async def _changed(self, letter_id: str, tenant: str, change: _Change, *, needs_readable: bool) -> Item | None:
+    async def _changed(self, letter_id: str, tenant: str, change: _Change, *, needs_replayable: bool) -> Item | None:
         """Change the letter if it is open, and return what it is afterwards, whoever changed it."""
         async with self._store.write() as connection:
             item = await items.find(connection, letter_id, tenant=tenant)
-            if item is None or item.state is not State.OPEN or (needs_readable and not item.readable):
+            if item is None or item.state is not State.OPEN or (needs_replayable and not item.replayable):
                 return item
             # Won or lost, the letter is decided now: what it has become is the answer.
             await change(connection, item)
@@ -125,7 +128,10 @@ class Decisions:
         if item.replay_state is None:
             async with self._store.read() as connection:
                 payload = await items.payload(connection, item.id)
-            records = replay.records(item, payload, now=self._clock.now())
+            if item.of_request:
+                records = requests.replay_records(item, payload)
+            else:
+                records = replay.records(item, payload, now=self._clock.now())
             await self._in_time(self._ledger.submit([Submission(records=records, answer=b"")]))
         async with self._store.write() as connection:
             await changes.end_replay(connection, item)

@@ -10,9 +10,10 @@ def record(item: Item) -> Record:
     if item.discarded_at is None:
         raise ValueError(f"dead letter {item.id} is not discarded")
     known = item.readable
+    kind = lifecycle.Event.REQUEST_DISCARDED if item.of_request else lifecycle.Event.DISCARDED
     event = lifecycle.AuditEvent(
-        id=ids.derived(ids.EVENT, item.id, lifecycle.Event.DISCARDED),
-        type=lifecycle.Event.DISCARDED,
+        id=ids.derived(ids.EVENT, item.id, kind),
+        type=kind,
         time=item.discarded_at,
         tenant=item.tenant or FALLBACK_TENANT,
         notification_id=item.notification_id if known else None,

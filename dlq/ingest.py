@@ -44,7 +44,9 @@ class DeadLetterSink:
 def row_of(received: Received, *, channel: str, now: datetime) -> dict[str, Any]:
     """Return a record of a dead-letter topic as a row of `dead_letters`, an open one."""
     letter = _told(received)
-    body = None if letter.reason in deadletter.UNREADABLE else _body(received.value)
+    # What is in a request is the client's, whatever it looks like.
+    unread = channel == deadletter.REQUESTS or letter.reason in deadletter.UNREADABLE
+    body = None if unread else _body(received.value)
     life = deadletter.life_of(received.headers)
     row = {
         "id": deadletter.letter_id(life, letter.origin),

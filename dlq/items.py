@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tocsin import lifecycle
+from tocsin import deadletter, lifecycle
 from tocsin.clock import from_ms, to_ms
 from tocsin.delivery import Lane
 from tocsin.hops import Attempted
@@ -131,8 +131,18 @@ class Item:
 
     @property
     def readable(self) -> bool:
-        """Whether it is known which life of which delivery died: only such a letter can be replayed."""
+        """Whether it is known which life of which delivery died."""
         return self.tenant is not None and self.delivery_id is not None and self.life is not None
+
+    @property
+    def of_request(self) -> bool:
+        """Whether it is a request that died, of which no delivery was made."""
+        return self.channel == deadletter.REQUESTS
+
+    @property
+    def replayable(self) -> bool:
+        """Whether there is something that can be sent again: a delivery that was read, or a request in full."""
+        return self.reason != deadletter.Reason.TOO_LARGE if self.of_request else self.readable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +166,9 @@ async def add(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> No
     """Insert new letters; those that are there already stay as they are, whatever was decided about them."""
     if not rows:
         return
-    await connection.execute(upsert.insert(connection, dead_letters).on_conflict_do_nothing(), rows)
+    # In the order of their ids, so that two processes with the same letters do not wait for each other.
+    ordered = sorted(rows, key=lambda row: row["id"])
+    await connection.execute(upsert.insert(connection, dead_letters).on_conflict_do_nothing(), ordered)
 
 
 async def find(connection: AsyncConnection, letter_id: str, *, tenant: str) -> Item | None:

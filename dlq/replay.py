@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from dlq.items import Item, Payload
 from tocsin import delivery, envelope, hops, lifecycle, topics
 from tocsin.clock import rfc3339
-from tocsin.record import Headers, Record
+from tocsin.record import Record
 
 
 def next_life(item: Item) -> int:
-    """Return the number of the life that a replay of a readable letter opens."""
+    """Return the number of the life that a replay of a replayable letter opens: a request had none, and begins one."""
+    if item.of_request:
+        return 0
     if item.life is None:
         raise ValueError(f"dead letter {item.id} does not say which life it ended")
     return item.life + 1
@@ -29,11 +31,12 @@ def records(item: Item, payload: Payload, *, now: datetime) -> tuple[Record, ...
     body = delivery.decode(payload.value)
     expires_at = now + _span(body)
     hop = hops.first(now=now, expires_at=expires_at, life=item.replay_life)
+    # The new life knows nothing of the old one's troubles: of the hop headers, none stays.
     again = Record(
         topic=topics.delivery(item.channel, body.lane),
         key=payload.key,
         value=payload.value,
-        headers=hops.write(_original(payload.headers), hop),
+        headers=hops.write(hops.without(payload.headers), hop),
     )
     event = lifecycle.of_delivery(
         lifecycle.Event.REPLAYED,
@@ -55,8 +58,3 @@ def records(item: Item, payload: Payload, *, now: datetime) -> tuple[Record, ...
 
 def _span(body: delivery.Delivery) -> timedelta:
     return body.expires_at - body.accepted_at
-
-
-def _original(headers: Headers) -> Headers:
-    """Return the headers without any that a hop wrote: the new life knows nothing of the old one's troubles."""
-    return tuple(pair for pair in headers if not pair[0].startswith("tocsin-"))

@@ -35,7 +35,7 @@ class Resume:
 
     async def run(self) -> None:
         """See the contract."""
-        # What is outstanding at the start was left by an earlier process: nobody else is at it.
+        # What is outstanding at the start was most likely left by an earlier run of this process.
         grace = timedelta()
         while not self._stop.requested:
             try:

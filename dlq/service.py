@@ -9,7 +9,7 @@ from dlq.decisions import Decisions
 from dlq.followup import FollowupSink
 from dlq.ingest import DeadLetterSink
 from dlq.resume import Resume
-from tocsin import topics
+from tocsin import deadletter, topics
 from tocsin.consume.ingest import Ingest, Sink
 from tocsin.runtime.service import Context, Part, Service
 from tocsin.settings import sections
@@ -20,6 +20,7 @@ _NAME = "dlq"
 
 def _build(context: Context) -> Part:
     channels = {topics.dlq(channel): channel for channel in context.channels}
+    channels[topics.REQUESTS_DLQ] = deadletter.REQUESTS
     ingest = _loop(context, "ingest", list(channels), DeadLetterSink(channels=channels, clock=context.clock))
     followup = _loop(context, "followup", [topics.AUDIT], FollowupSink())
     log = context.settings.section("eventlog", sections.EventLog)

@@ -28,7 +28,7 @@ def summary(item: Item) -> dict[str, Any]:
         "lane": item.lane,
         "category": item.category,
         "template": item.template,
-        "replayable": item.readable,
+        "replayable": item.replayable,
         "replay_life": item.replay_life,
         "replay_state": item.replay_state,
         "replayed_at": _moment(item.replayed_at),

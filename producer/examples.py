@@ -5,7 +5,7 @@ from typing import Any
 
 from tocsin.web.described import TEXT, answer, listed, record
 
-_TEMPLATE = {
+TEMPLATE = {
     "recipient": {"id": "cust-42", "email": "ada@example.test", "locale": "de"},
     "channels": ["email"],
     "template": "order-confirmation",
@@ -15,7 +15,7 @@ _TEMPLATE = {
     "expires_in": 86400,
     "metadata": {"order_id": "1001"},
 }
-_CONTENT = {
+CONTENT = {
     "recipient": {"email": "ada@example.test"},
     "channels": ["email"],
     "content": {"email": {"subject": "Your parcel is on its way", "text": "It arrives tomorrow."}},
@@ -63,7 +63,7 @@ def single(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the OpenAPI of one submit. The batch's key for an item has no place here."""
     bare = _embedded(schema)
     bare["properties"] = {name: each for name, each in bare["properties"].items() if name != "idempotency_key"}
-    examples = {"template": {"value": _TEMPLATE}, "content": {"value": _CONTENT}}
+    examples = {"template": {"value": TEMPLATE}, "content": {"value": CONTENT}}
     return {"parameters": [_KEY_HEADER], "requestBody": _body(bare, examples)}
 
 
@@ -76,7 +76,7 @@ def batch(schema: Mapping[str, Any]) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {"notifications": items},
     }
-    value = {"notifications": [{**_TEMPLATE, "idempotency_key": "order-1001"}, _CONTENT]}
+    value = {"notifications": [{**TEMPLATE, "idempotency_key": "order-1001"}, CONTENT]}
     return {"requestBody": _body(whole, {"batch": {"value": value}})}
 
 

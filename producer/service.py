@@ -1,9 +1,17 @@
-"""The producer: the way in over HTTP."""
+"""The producer: the way in, over HTTP and over the log."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
+from fastapi import APIRouter, Response
+from fastapi.routing import APIRoute
+
+from producer import asyncapi
 from producer.api import Api, Sizes
+from producer.backlog import Backlog
 from producer.check import Checker, Limits
+from producer.request import RequestReader
+from producer.requests import Requests
 from producer.schema import composed
 from producer.submit import SubmitConfig, Submitter
 from tocsin import schemas
@@ -11,12 +19,14 @@ from tocsin.runtime.service import Context, Part, Service
 from tocsin.settings import sections
 from tocsin.settings.values import Settings
 from tocsin.validation import Schema
+from tocsin.web.health import Check
 
 
 def _build(context: Context) -> Part:
     http = context.settings.section("http", sections.Http)
     schema = Schema(composed(schemas.document("notification"), context.channels.values()))
     checker = Checker(channels=context.channels, templates=context.templates, limits=_limits(context.settings))
+    backlog = Backlog(context.log, retention=context.audit_retention, clock=context.clock)
     submitter = Submitter(
         _config(context.settings),
         schema=schema,
@@ -24,10 +34,40 @@ def _build(context: Context) -> Part:
         ledger=context.ledger,
         clock=context.clock,
         randbytes=context.randbytes,
+        take_intake=backlog.take_intake,
     )
     sizes = Sizes(notification=http.max_notification_bytes, batch=http.max_batch_bytes, items=http.max_batch_items)
     api = Api(submitter, sizes=sizes, metrics=context.metrics, schema=schema.document)
-    return Part(router=api.router)
+    requests = Requests(
+        log=context.log,
+        publisher=context.publisher,
+        submitter=submitter,
+        reader=RequestReader(max_bytes=http.max_notification_bytes, log_identity=context.log.identity),
+        metrics=context.metrics,
+        clock=context.clock,
+        max_record_bytes=context.settings.section("kafka", sections.Kafka).max_record_bytes,
+    )
+    if http.docs_open:
+        _publish(asyncapi.text(asyncapi.document(schema.document)), api.router)
+    checks = {
+        requests.name: _check(requests),
+        backlog.name: lambda: Check(ok=not backlog.detail, detail=backlog.detail),
+    }
+    return Part(router=api.router, loops=(requests, backlog), checks=checks)
+
+
+def _publish(text: str, router: APIRouter) -> None:
+    """Serve the document beside the OpenAPI, which is no part of itself either."""
+
+    async def answer() -> Response:
+        return Response(text, media_type="application/json")
+
+    # Not one of the router's own direct routes: nobody asks for it a thousand times a second.
+    router.add_api_route("/asyncapi.json", answer, include_in_schema=False, route_class_override=APIRoute)
+
+
+def _check(loop: Requests) -> Callable[[], Check]:
+    return lambda: Check(ok=loop.healthy, detail=loop.detail)
 
 
 def _config(settings: Settings) -> SubmitConfig:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -30,11 +30,15 @@ from tocsin.validation import Fault, Schema
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One notification to submit, as JSON gave it. `size` is in bytes of JSON."""
+    """One notification to submit, as JSON gave it. `size` is in bytes of JSON.
+
+    `asked_at` is when it was asked for, where that is not now: its time to live counts from then.
+    """
 
     document: Any
     size: int
     key: str | None
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,9 @@ class Submitter:
         ledger: Ledger,
         clock: Clock,
         randbytes: Callable[[int], bytes],
+        take_intake: Callable[[], None],
     ) -> None:
+        self._take_intake = take_intake
         self._config = config
         self._schema = schema
         self._checker = checker
@@ -108,6 +114,7 @@ class Submitter:
 
         Raises LogFull and LogUnavailable (nothing was taken), NotDurableInTime (it may have been).
         """
+        self._take_intake()
         prepared = [self._prepare(tenant, item) for item in items]
         good = [each for each in prepared if isinstance(each, _Prepared)]
         answers = iter(await self._accept(good)) if good else iter(())
@@ -117,7 +124,7 @@ class Submitter:
         if faults := self._schema.faults(item.document):
             return Refused(faults=faults)
         now = self._clock.now()
-        checked = self._checker.check(item.document, size=item.size, now=now)
+        checked = self._checker.check(item.document, size=item.size, now=item.asked_at or now)
         if not isinstance(checked, Checked):
             return Refused(faults=checked)
         fanout = fan_out(

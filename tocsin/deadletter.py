@@ -1,4 +1,4 @@
-"""A delivery that could not be delivered, as a record of `notifications.<channel>.dlq`.
+"""A delivery that could not be delivered, as a record of `notifications.<channel>.dlq`; or a request that was refused.
 
 Its value is byte for byte what was written at accept (or what could not be read at all), its key is the same, and its
 headers say why it died and what was tried.
@@ -14,9 +14,14 @@ import msgspec
 from tocsin import hops, ids, topics
 from tocsin.record import Headers, Received, Record, Source, header, replaced
 
+# In place of a channel's name, where it is a request that died: no delivery came of it.
+REQUESTS = "requests"
+# Names the dead letter that a record of `notifications.requests` is a replay of.
+REPLAY_OF = "tocsin-replay-of"
+
 
 class Reason(StrEnum):
-    """Why a delivery is dead."""
+    """Why a delivery is dead. The last two are of requests only."""
 
     REJECTED = "rejected"
     EXHAUSTED = "exhausted"
@@ -28,6 +33,8 @@ class Reason(StrEnum):
     BROKEN_HEADERS = "broken_headers"
     HANDLER_ERROR = "handler_error"
     CRASH_LOOP = "crash_loop"
+    TOO_LARGE = "too_large"
+    KEY_REUSED = "key_reused"
 
 
 # Those that mean that we could not read or handle the record, whatever the provider would have said.
@@ -59,6 +66,23 @@ def of_unreadable(received: Received, *, channel: str, reason: Reason, detail: s
         hops.ORIGIN: "/".join(map(str, received.source)).encode(),
     }
     return _record(received, channel, replaced(received.headers, updates))
+
+
+def of_request(received: Received, *, reason: Reason, detail: str, whole: bool = True) -> Record:
+    """Return the dead letter of a record of `notifications.requests`, byte for byte but for headers with our names.
+
+    Those would be taken for a hop's: whoever wrote them is a client. Without `whole`, it is too large to be kept, and
+    the letter only tells where it lies.
+    """
+    told = (
+        (hops.REASON, reason.encode()),
+        (hops.ERROR_MESSAGE, hops.text_value(detail)),
+        (hops.ORIGIN, "/".join(map(str, received.source)).encode()),
+    )
+    if not whole:
+        return Record(topic=topics.REQUESTS_DLQ, key=None, value=b"", headers=told)
+    headers = hops.without(received.headers) + told
+    return Record(topic=topics.REQUESTS_DLQ, key=received.key, value=received.value, headers=headers)
 
 
 def read(received: Received) -> DeadLetter:

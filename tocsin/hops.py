@@ -153,6 +153,11 @@ def read(headers: Headers) -> Hop:
     )
 
 
+def without(headers: Headers) -> Headers:
+    """Return the headers without any that is a hop's, or has a name that only a hop may give."""
+    return tuple(pair for pair in headers if not pair[0].startswith(_PREFIX))
+
+
 def life(headers: Headers) -> int | None:
     """Return the life that the headers tell, None if they do not: also where another hop header is broken."""
     values = [value for name, value in headers if name == LIFE]

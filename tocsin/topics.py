@@ -9,6 +9,9 @@ from tocsin.tiers import TIERS, Tier
 
 PREFIX = "notifications"
 AUDIT = f"{PREFIX}.audit"
+# Where clients of the log submit, and where what they wrote goes if it cannot be submitted. No channel has this name.
+REQUESTS = f"{PREFIX}.requests"
+REQUESTS_DLQ = f"{REQUESTS}.dlq"
 
 Kind = Literal["delivery", "retry", "dlq", "audit"]
 
@@ -60,6 +63,17 @@ def sink_group(service: str, purpose: str) -> str:
     return f"tocsin.{service}.{purpose}"
 
 
+def intake_group() -> str:
+    """Return the group of the producers that take requests in."""
+    return "tocsin.producer.requests"
+
+
+def of_requests() -> Iterator[TopicSpec]:
+    """Return every topic that requests need: they are kept as deliveries and their dead letters are."""
+    yield TopicSpec(name=REQUESTS, kind="delivery")
+    yield TopicSpec(name=REQUESTS_DLQ, kind="dlq")
+
+
 def of_channel(channel: str) -> Iterator[TopicSpec]:
     """Return every topic that a channel needs."""
     for lane in Lane:
@@ -72,4 +86,4 @@ def of_channel(channel: str) -> Iterator[TopicSpec]:
 def of_channels(channels: Iterable[str]) -> list[TopicSpec]:
     """Return every topic of an installation with these channels."""
     specs = [spec for channel in channels for spec in of_channel(channel)]
-    return [*specs, TopicSpec(name=AUDIT, kind="audit")]
+    return [*specs, *of_requests(), TopicSpec(name=AUDIT, kind="audit")]

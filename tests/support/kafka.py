@@ -34,9 +34,9 @@ process.roles=broker,controller
 node.id={id}
 controller.quorum.voters={voters}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},BEHIND://127.0.0.1:{behind}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},BEHIND://127.0.0.1:{proxy}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BEHIND:PLAINTEXT
 log.dirs={data}
 num.network.threads=2
 num.io.threads=4
@@ -54,12 +54,17 @@ log.cleaner.dedupe.buffer.size=4194304
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One broker, controller included. Its folder holds its properties, its data and what it says."""
+    """One broker, controller included. Its folder holds its properties, its data and what it says.
+
+    `behind`: where a proxy reaches it, whose own port is `proxy`. Whoever comes that way is told that way only.
+    """
 
     id: int
     port: int
     controller: int
     folder: Path
+    behind: int
+    proxy: int
 
     @property
     def address(self) -> str:
@@ -168,10 +173,12 @@ def running(*, brokers: int = 1, heap: str = "256m", ports: Sequence[int] = ()) 
 
 
 def _laid_out(root: Path, *, brokers: int, ports: Sequence[int]) -> list[Node]:
-    controllers = _free_ports(brokers)
+    free = _free_ports(3 * brokers)
     nodes = [
-        Node(id=number, port=port, controller=controller, folder=root / str(number))
-        for number, (port, controller) in enumerate(zip(ports, controllers, strict=True), start=1)
+        Node(id=number, port=port, controller=controller, folder=root / str(number), behind=behind, proxy=proxy)
+        for number, (port, controller, behind, proxy) in enumerate(
+            zip(ports, free[::3], free[1::3], free[2::3], strict=True), start=1
+        )
     ]
     voters = ",".join(f"{node.id}@127.0.0.1:{node.controller}" for node in nodes)
     for node in nodes:
@@ -181,6 +188,8 @@ def _laid_out(root: Path, *, brokers: int, ports: Sequence[int]) -> list[Node]:
             voters=voters,
             port=node.port,
             controller=node.controller,
+            behind=node.behind,
+            proxy=node.proxy,
             data=node.folder / "data",
             brokers=brokers,
             copies=min(3, brokers),

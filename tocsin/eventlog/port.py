@@ -8,7 +8,7 @@ subscription of the group at a time.
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from tocsin.record import Partition, Received, Record
@@ -92,6 +92,12 @@ class EventLog(Protocol):
 
     async def group_lag(self, group: str) -> Mapping[Partition, int]:
         """Return a group's lag, whoever owns its partitions."""
+
+    async def behind(self, group: str, topic: str, *, before: datetime) -> bool:
+        """Return whether the group has yet to pass a record of the topic that was written before this moment.
+
+        Raises LogUnavailable.
+        """
 
     def health(self) -> Health:
         """Return what the log can take right now, without I/O."""

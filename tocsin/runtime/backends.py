@@ -39,12 +39,13 @@ _POSTGRES = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """Everything that keeps something."""
+    """Everything that keeps something. `audit_retention` is how long the log keeps the events of the audit."""
 
     log: EventLog
     publisher: Publisher
     ledger: EmbeddedLedger | PostgresLedger
     store: Store
+    audit_retention: timedelta
 
 
 def clustered(settings: Settings) -> bool:
@@ -132,6 +133,7 @@ async def _embedded(settings: Settings, clock: Clock, metrics: Metrics) -> Async
             publisher=await stack.enter_async_context(log.publisher()),
             ledger=ledger,
             store=await stack.enter_async_context(_ready_store(settings)),
+            audit_retention=timedelta(hours=settings.section("eventlog", sections.EventLog).audit_retention_hours),
         )
 
 
@@ -149,11 +151,10 @@ async def _clustered(
         raise SettingsError(
             "worker.drain_seconds must be below kafka.rebalance_seconds, or the group would not wait for a drain"
         )
+    topics_layout = layout.load(layout.find(configured.topics_file))
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(
-            open_kafka_log(
-                configured, layout=layout.load(layout.find(configured.topics_file)), clock=clock, metrics=metrics
-            )
+            open_kafka_log(configured, layout=topics_layout, clock=clock, metrics=metrics)
         )
         publisher = await stack.enter_async_context(log.publisher())
         opened_store = await stack.enter_async_context(_ready_store(settings))
@@ -167,7 +168,13 @@ async def _clustered(
                 owner=randbytes(8).hex(),
             )
         )
-        yield Backend(log=log, publisher=publisher, ledger=ledger, store=opened_store)
+        yield Backend(
+            log=log,
+            publisher=publisher,
+            ledger=ledger,
+            store=opened_store,
+            audit_retention=timedelta(hours=topics_layout.of("audit").retention_hours),
+        )
 
 
 def _embedded_config(settings: Settings) -> EmbeddedConfig:

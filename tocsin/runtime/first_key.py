@@ -62,6 +62,7 @@ def _read(path: Path) -> str | None:
 
 
 def _write(path: Path, plain: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(plain + "\n", encoding="utf-8")
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from random import Random
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -74,6 +75,7 @@ class Context:
     template_versions: TemplateVersions
     channels: Mapping[str, Channel[Any]]
     delivers: frozenset[str]
+    audit_retention: timedelta
     authenticator: Authenticator
 
 

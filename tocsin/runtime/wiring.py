@@ -81,6 +81,7 @@ async def wired(
             template_versions=versions,
             channels=channels,
             delivers=frozenset(channels) if delivers is None else delivers,
+            audit_retention=backend.audit_retention,
             authenticator=Authenticator(keys, monotonic=clock.monotonic),
         )
         keep = timedelta(seconds=settings.section("delivery", sections.Delivery).max_expires_in_seconds)

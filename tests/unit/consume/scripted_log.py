@@ -72,6 +72,9 @@ class ScriptedLog:
     def publisher(self) -> "_NoPublisher":
         raise NotImplementedError
 
+    async def behind(self, group: str, topic: str, *, before: datetime) -> bool:
+        raise NotImplementedError
+
     async def group_lag(self, group: str) -> Mapping[Partition, int]:
         raise NotImplementedError
 

@@ -27,17 +27,20 @@ def test_a_channels_topics_follow_the_design(lane: Lane, name: str) -> None:
 def test_dead_letters_and_audit_follow_the_design() -> None:
     assert topics.dlq("sms") == "notifications.sms.dlq"
     assert topics.AUDIT == "notifications.audit"
+    assert (topics.REQUESTS, topics.REQUESTS_DLQ) == ("notifications.requests", "notifications.requests.dlq")
 
 
 def test_an_installation_has_each_topic_once_and_nothing_else() -> None:
     names = [spec.name for spec in topics.of_channels(CHANNELS)]
 
-    assert len(names) == len(set(names)) == len(CHANNELS) * (3 * (1 + len(TIERS)) + 1) + 1
+    assert len(names) == len(set(names)) == len(CHANNELS) * (3 * (1 + len(TIERS)) + 1) + 3
     assert set(names) == {
         *(topics.delivery(channel, lane) for channel, lane in product(CHANNELS, Lane)),
         *(topics.retry(channel, lane, tier) for channel, lane, tier in product(CHANNELS, Lane, TIERS)),
         *map(topics.dlq, CHANNELS),
         topics.AUDIT,
+        topics.REQUESTS,
+        topics.REQUESTS_DLQ,
     }
 
 
@@ -76,7 +79,7 @@ def test_every_group_has_a_name_of_its_own() -> None:
         topics.worker_group(channel, lane, retrying=retrying)
         for channel, lane, retrying in product(CHANNELS, Lane, (False, True))
     ]
-    sinks = [topics.sink_group(service, "ingest") for service in ("audit", "dlq")]
+    sinks = [topics.intake_group(), *(topics.sink_group(service, "ingest") for service in ("audit", "dlq"))]
 
     assert len({*workers, *sinks}) == len(workers) + len(sinks)
     assert topics.sink_group("audit", "ingest") == "tocsin.audit.ingest"

@@ -191,6 +191,9 @@ class FakeConsumer:
         self.cluster.check()
         return {p: self.cluster.end(Partition(*p)) for p in partitions}
 
+    async def offsets_for_times(self, timestamps: Mapping[Any, int]) -> Mapping[tuple[str, int], Any]:
+        raise NotImplementedError
+
 
 class FakeAdmin:
     """Fulfils of `driver.Admin` what a log asks."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,13 @@ class EmbeddedLog:
             detail = f"{self._writer.queued} writes are waiting for the event log"
             return Health(writable=True, accepting=False, detail=detail)
         return Health(writable=True, accepting=True)
+
+    async def behind(self, group: str, topic: str, *, before: datetime) -> bool:
+        """See the port."""
+        places = [place for place in self._writer.layout.ids if place.topic == topic]
+        wants = [self.want(place, self.committed(group, place), 1) for place in places]
+        oldest = await self.read([want for want in wants if want.start < want.end])
+        return any(received.timestamp < before for received in oldest)
 
     @property
     def identity(self) -> str:

@@ -90,6 +90,9 @@ class Consumer(Protocol):
     async def end_offsets(self, partitions: Sequence[Any]) -> Mapping[tuple[str, int], int]:
         """Return the next offset to be written of each partition."""
 
+    async def offsets_for_times(self, timestamps: Mapping[Any, int]) -> Mapping[tuple[str, int], Any]:
+        """Return the first record of each partition that is not older than its time in milliseconds, None without."""
+
 
 class Producer(Protocol):
     """`AIOKafkaProducer`, as far as it is used."""

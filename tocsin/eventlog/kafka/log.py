@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from loguru import logger
 
@@ -111,6 +111,16 @@ class KafkaLog:
         # Commits outlive the topics that they are about.
         there = {partition for partition in committed if partition.topic in known}
         return await self._lookup.lag(mine | there, committed)
+
+    async def behind(self, group: str, topic: str, *, before: datetime) -> bool:
+        """See the port."""
+        places = [Partition(topic, number) for number in range((await self._lookup.topics()).get(topic, 0))]
+        committed, border, oldest = await asyncio.gather(
+            self._lookup.committed(group, places),
+            self._lookup.written_from(places, before),
+            self._lookup.beginnings(places),
+        )
+        return any(max(committed.get(place, 0), oldest[place]) < border[place] for place in places)
 
     def health(self) -> Health:
         """See the port."""

@@ -6,8 +6,10 @@ The clients are others than those that read and write: what a consumer that hang
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from typing import TypeVar
 
+from tocsin.clock import to_ms
 from tocsin.errors import LogUnavailable
 from tocsin.eventlog.kafka.clients import Clients
 from tocsin.eventlog.kafka.driver import Admin, Consumer, KafkaConnectionError, KafkaError, named
@@ -42,6 +44,14 @@ class Lookup:
         """Return the next offset to be written of each partition."""
         found = await self._answer(self._observer.end_offsets([named(p) for p in partitions]))
         return {Partition(*p): offset for p, offset in found.items()}
+
+    async def written_from(self, partitions: Collection[Partition], moment: datetime) -> dict[Partition, int]:
+        """Return the offset of the first record of each partition that is no older; without one, that of the next."""
+        if not partitions:
+            return {}
+        found = await self._answer(self._observer.offsets_for_times({named(p): to_ms(moment) for p in partitions}))
+        first = {Partition(*p): each.offset for p, each in found.items() if each is not None}
+        return {**await self.ends([p for p in partitions if p not in first]), **first}
 
     async def committed(self, group: str, partitions: Collection[Partition] | None = None) -> dict[Partition, int]:
         """Return what a group has committed, of these partitions or of all; those without a commit are left out."""
