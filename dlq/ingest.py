@@ -18,6 +18,7 @@ from tocsin.clock import Clock, to_ms
 from tocsin.deadletter import DeadLetter
 from tocsin.delivery import Delivery
 from tocsin.record import Received
+from tocsin.store.texts import storable
 
 _MAX_INTEGER = 2**63 - 1
 
@@ -68,7 +69,7 @@ def row_of(received: Received, *, channel: str, now: datetime) -> dict[str, Any]
         **_from_body(body),
         **_from_hop(letter.hop),
     }
-    return {name: _storable(value) for name, value in row.items()}
+    return {name: storable(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 def _from_body(body: Delivery | None) -> dict[str, Any]:
@@ -116,8 +117,3 @@ def _body(value: bytes) -> Delivery | None:
 
 def _is_delivery(text: str) -> bool:
     return text.startswith(ids.DELIVERY) and ids.made_at(text) is not None
-
-
-def _storable(value: Any) -> Any:
-    """Return the value, without the one character that PostgreSQL cannot keep in a text."""
-    return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value

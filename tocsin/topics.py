@@ -68,6 +68,18 @@ def intake_group() -> str:
     return "tocsin.producer.requests"
 
 
+def groups(channels: Iterable[str]) -> list[str]:
+    """Return every consumer group of an installation with these channels."""
+    workers = [
+        worker_group(channel, lane, retrying=retrying)
+        for channel in channels
+        for lane in Lane
+        for retrying in (False, True)
+    ]
+    sinks = [sink_group("audit", "ingest"), sink_group("dlq", "ingest"), sink_group("dlq", "followup")]
+    return [intake_group(), *workers, *sinks]
+
+
 def of_requests() -> Iterator[TopicSpec]:
     """Return every topic that requests need: they are kept as deliveries and their dead letters are."""
     yield TopicSpec(name=REQUESTS, kind="delivery")

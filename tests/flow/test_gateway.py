@@ -127,6 +127,15 @@ async def test_the_gateway_tells_of_itself(tmp_path: Path) -> None:
         assert {"/v1/notifications", "/v1/notifications/batch", "/v1/dlq", "/v1/keys"} <= openapi["paths"].keys()
 
 
+async def test_what_groups_have_yet_to_do_is_told(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway:
+        answer = await gateway.submit()
+        await gateway.ended(answer["id"])
+        found = await gateway.until("/v1/lag", lambda told: not any(each["lag"] for each in told["items"]))
+    assert "tocsin.channels.email.normal" in {each["group"] for each in found["items"]}
+    assert "tocsin.audit.ingest" in {each["group"] for each in found["items"]}
+
+
 async def test_search_finds_by_what_the_client_knows(tmp_path: Path) -> None:
     async with running(tmp_path) as gateway:
         answer = await gateway.submit()

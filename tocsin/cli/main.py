@@ -14,6 +14,7 @@ from tocsin.cli import (
     dlq,
     failures,
     keys,
+    lag,
     migrate,
     output,
     run,
@@ -64,6 +65,7 @@ def build() -> typer.Typer:
     app.add_typer(_keys(), name="keys")
     app.add_typer(_config(), name="config")
     app.add_typer(_topics(), name="topics")
+    app.command("lag")(lag.lag)
     app.command("backup")(backup.backup)
     app.command("restore")(backup.restore)
     app.command("version")(version.version)

@@ -106,6 +106,9 @@ class Metrics:
         self.log_bytes = Gauge("tocsin_log_bytes", "Size of the event log on disk.", registry=own)
         self.log_writable = Gauge("tocsin_log_writable", "1 while the event log takes writes.", registry=own)
         self.log_lag = self._gauges("tocsin_log_lag", "Records that a group has yet to commit.", "group")
+        self.log_assigned = self._gauges(
+            "tocsin_log_assigned_partitions", "Partitions that this process reads for a group.", "group"
+        )
         self.log_lost = self._counters(
             "tocsin_log_lost_total", "Times that records were gone before a group had read them.", "group"
         )

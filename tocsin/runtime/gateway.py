@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tocsin import topics
 from tocsin.clock import Clock
 from tocsin.errors import SettingsError
 from tocsin.observe import logs
@@ -26,7 +27,7 @@ from tocsin.runtime.simulating import simulating
 from tocsin.settings import find, sections
 from tocsin.settings.load import load
 from tocsin.settings.values import Settings
-from tocsin.web import keys_api
+from tocsin.web import keys_api, lag_api
 
 _YOUNG_OBJECTS = 50_000
 
@@ -149,7 +150,10 @@ async def gateway(
                 [each for each in services or discover.services() if roles is None or each.name in roles.services],
                 version=release,
                 extra=wired.loops,
-                routers=[keys_api.router(wired.keys, wired.publish, randbytes=secrets.token_bytes)],
+                routers=[
+                    keys_api.router(wired.keys, wired.publish, randbytes=secrets.token_bytes),
+                    lag_api.router(wired.context.log, topics.groups(wired.context.channels)),
+                ],
             )
         )
         url = await stack.enter_async_context(server.serving(running.app, listening))

@@ -267,6 +267,8 @@ class EmbeddedLog:
         await self._groups.repair()
         for group in {name for name, _ in self._committed}:
             self._metrics.log_lag(group).set(sum((await self.group_lag(group)).values()))
+        for subscription in self._subscriptions:
+            self._metrics.log_assigned(subscription.group).set(len(subscription.assigned))
         full = self._used_bytes >= self._config.retention.max_bytes
         if sweep or full:
             while await self._sweep():

@@ -38,7 +38,7 @@ class EmbeddedSubscription:
     ) -> None:
         self.topics = tuple(topics)
         self._shelf = shelf
-        self._group = group
+        self.group = group
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self._positions: dict[Partition, int] = {}
@@ -73,9 +73,9 @@ class EmbeddedSubscription:
         """See the port."""
         foreign = [partition for partition in next_offsets if partition not in self._positions]
         if foreign:
-            raise CommitFenced(f"{len(foreign)} of the partitions are not assigned to this member of {self._group}")
+            raise CommitFenced(f"{len(foreign)} of the partitions are not assigned to this member of {self.group}")
         if next_offsets:
-            await self._shelf.commit(self._group, dict(next_offsets))
+            await self._shelf.commit(self.group, dict(next_offsets))
 
     async def seek(self, next_offsets: Offsets) -> None:
         """See the port."""
@@ -87,7 +87,7 @@ class EmbeddedSubscription:
     async def lag(self) -> Mapping[Partition, int]:
         """See the port."""
         tail, committed = self._shelf.tail, self._shelf.committed
-        return {p: max(0, tail(p) - committed(self._group, p)) for p in self._positions}
+        return {p: max(0, tail(p) - committed(self.group, p)) for p in self._positions}
 
     async def take_away(self, partitions: Collection[Partition]) -> None:
         """See `groups.Member`."""

@@ -131,6 +131,7 @@ class KafkaLog:
         while True:
             await self._clock.sleep(_HOUSEKEEPING)
             for subscription in list(self._subscriptions):
+                self._metrics.log_assigned(subscription.group).set(len(subscription.assigned))
                 try:
                     # Of our own partitions: the sum over all processes is the group's.
                     self._metrics.log_lag(subscription.group).set(sum((await subscription.lag()).values()))
