@@ -15,7 +15,7 @@ from tocsin.lifecycle import State
 from tocsin.observe.metrics import Metrics
 from tocsin.runtime import discover
 
-DOCS = ("guarantees.md", "operations.md")
+DOCS = ("guarantees.md", "operations.md", "cluster.md")
 BESIDE = "run beside make run"
 PORTS = (8080, 8190, 2525)
 URL = "http://127.0.0.1:8080"
