@@ -289,6 +289,24 @@ async def test_lag_is_what_lies_after_the_commit(logs: Logs) -> None:
             assert (await log.group_lag(logs.group("g")))[place] == 3
 
 
+async def test_a_group_is_behind_what_it_has_not_passed_and_was_written_before(logs: Logs) -> None:
+    hour = timedelta(hours=1)
+    async with logs.open() as log:
+        await logs.fill(log, 3)
+        async with logs.reading(log) as subscription:
+            group, topic = logs.group("readers"), logs.topic
+            received = await drain(subscription, 3)
+            written = received[0].timestamp
+
+            assert await log.behind(group, topic, before=written + hour)
+            assert not await log.behind(group, topic, before=written - hour)
+            await subscription.commit({each.place: each.offset + 1 for each in received[:1]})
+            assert await log.behind(group, topic, before=written + hour)
+            await subscription.commit({each.place: each.offset + 1 for each in received})
+            assert not await log.behind(group, topic, before=written + hour)
+            assert await log.behind(logs.group("another"), topic, before=written + hour)
+
+
 async def test_a_log_that_is_open_takes_writes(logs: Logs) -> None:
     async with logs.open() as log:
         health = log.health()
