@@ -8,6 +8,7 @@ command -v postfix >/dev/null 2>&1 || [ -x /usr/sbin/postfix ] || missing="$miss
 command -v curl >/dev/null 2>&1 || missing="$missing curl"
 command -v java >/dev/null 2>&1 || missing="$missing default-jre-headless"
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
+{ command -v prometheus && command -v promtool; } >/dev/null 2>&1 || missing="$missing prometheus"
 command -v postgres >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
 [ -n "$missing" ] || exit 0

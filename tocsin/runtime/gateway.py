@@ -30,6 +30,8 @@ from tocsin.settings.values import Settings
 from tocsin.web import keys_api, lag_api
 
 _YOUNG_OBJECTS = 50_000
+# The service that keys are needed for first of all: the process that has it makes the first one.
+_INTAKE = "producer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,13 +139,15 @@ async def gateway(
             )
         )
         clustered = backends.clustered(settings)
-        key = await first_key.ensure(
-            wired.keys,
-            directory=backends.data_dir(settings),
-            demo=demo,
-            environ=os.environ,
-            randbytes=secrets.token_bytes,
-        )
+        key = None
+        if roles is None or _INTAKE in roles.services:
+            key = await first_key.ensure(
+                wired.keys,
+                directory=backends.data_dir(settings),
+                demo=demo,
+                environ=os.environ,
+                randbytes=secrets.token_bytes,
+            )
         running = await stack.enter_async_context(
             host.running(
                 wired.context,

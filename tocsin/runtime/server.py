@@ -24,8 +24,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int, *, key: str) -> socket.socket:
-    """Return a bound socket. Raises SettingsError, naming the setting `key`, where the port cannot be had."""
+def listen(host: str, port: int, *, key: str | None = None) -> socket.socket:
+    """Return a bound socket. Raises SettingsError, naming the setting `key` if any, where the port cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -34,8 +34,8 @@ def listen(host: str, port: int, *, key: str) -> socket.socket:
     except OSError as error:
         listening.close()
         why = "is in use by another program" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
-        variable = f"TOCSIN__{key.replace('.', '__').upper()}"
-        raise SettingsError(f"{host}:{port} {why}. Stop that program, or choose another with {variable}=8081") from None
+        other = f"another with TOCSIN__{key.replace('.', '__').upper()}=8081" if key else "another port"
+        raise SettingsError(f"{host}:{port} {why}. Stop that program, or choose {other}") from None
     return listening
 
 

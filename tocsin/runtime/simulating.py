@@ -43,7 +43,7 @@ async def simulating(
         for simulator in simulators:
             router = await stack.enter_async_context(simulator.open(clock, host=host))
             app.include_router(router, prefix=f"/{simulator.name}")
-        listening = server.listen(host, port, key="simulators.port")
+        listening = server.listen(host, port)
         stack.callback(listening.close)
         url = await stack.enter_async_context(server.serving(app, listening))
         yield {simulator.name: f"{url}/{simulator.name}/" for simulator in simulators}

@@ -73,3 +73,15 @@ async def test_a_port_that_is_taken_is_told(monkeypatch: pytest.MonkeyPatch, unu
         with pytest.raises(SettingsError, match=f"127.0.0.1:{unused_tcp_port}"):
             async with simulating.simulating(simulators, clock=ManualClock(), port=0):
                 pass
+
+
+async def test_a_control_port_that_is_taken_names_no_setting(
+    monkeypatch: pytest.MonkeyPatch, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    simulators, control = discover.simulators(), unused_tcp_port_factory()
+    monkeypatch.setattr(smtp, "PORT", unused_tcp_port_factory())
+    async with simulating.simulating(simulators, clock=ManualClock(), port=control):
+        monkeypatch.setattr(smtp, "PORT", unused_tcp_port_factory())
+        with pytest.raises(SettingsError, match=f"127.0.0.1:{control} is in use .* choose another port$"):
+            async with simulating.simulating(simulators, clock=ManualClock(), port=control):
+                pass

@@ -133,7 +133,7 @@ async def test_a_store_of_a_newer_version_is_refused_and_kept(empty: Store) -> N
 
 
 async def test_a_store_that_is_not_migrated_is_told_apart(empty: Store) -> None:
-    with pytest.raises(StoreUnavailable, match="tocsin db upgrade"):
+    with pytest.raises(StoreUnavailable, match="tocsin migrate"):
         await check(empty)
 
 

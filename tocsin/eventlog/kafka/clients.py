@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from tocsin.errors import SettingsError
+from tocsin.eventlog.kafka import quiet
 from tocsin.eventlog.kafka.driver import (
     Admin,
     AIOKafkaAdminClient,
@@ -44,6 +45,7 @@ class KafkaClients:
     def __init__(self, settings: Kafka) -> None:
         self._settings = settings
         self._common = common(settings)
+        quiet.hush()
 
     def consumer(self, group: str) -> Consumer:
         """See `Clients`."""

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Makes the secrets that are not there yet; what is there stays. They can be read by you only.
+set -eu
+cd "$(dirname "$0")"
+umask 077
+
+random() { # 32 random bytes in 43 characters: A-Z a-z 0-9 - _
+    head -c 32 /dev/urandom | base64 | tr -d '=\n' | tr '+/' '-_'
+}
+
+# PostgreSQL's, for itself and for its clients. It holds once the database is made: to change it, ALTER ROLE as well.
+[ -e postgres-password ] || printf '%s\n' "$(random)" >postgres-password
+[ -e pgpass ] || printf '*:*:tocsin:tocsin:%s\n' "$(cat postgres-password)" >pgpass
+
+# The first API key, with all scopes. `tocsin keys create` makes others with it.
+[ -e bootstrap-key ] || printf 'tcs_%s\n' "$(random)" >bootstrap-key
+
+# Of the user `admin` of Grafana.
+[ -e grafana-password ] || printf '%s\n' "$(random)" >grafana-password
+
+# The mail server's, to be filled in; empty where it wants none.
+[ -e smtp-password ] || : >smtp-password
