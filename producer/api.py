@@ -151,7 +151,8 @@ def _unavailable(error: LogError, items: Sequence[Item]) -> ProblemError:
     """Return 503 with what the client needs to repeat: its key, and the id where the write may still land."""
     extra: dict[str, Any] = {"idempotency_key": items[0].key} if len(items) == 1 else {}
     if isinstance(error, NotDurableInTime):
-        if len(items) == 1:
+        if len(items) == 1 and items[0].key is None:
+            # Under a key an earlier submit may be the one that lands, with an id of its own.
             extra["id"] = error.notification_ids[0]
         detail = f"{error}, so it may or may not have been accepted. Repeat it with the same Idempotency-Key."
     else:

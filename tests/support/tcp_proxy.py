@@ -16,7 +16,11 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class TcpProxy:
-    """Passes bytes both ways, as it is told at the time. One proxy, one way to a server."""
+    """Passes bytes both ways, as it is told at the time. One proxy, one way to a server.
+
+    `latency`: seconds by which all that is passed is held back, in each direction. `cut_after`: connections made from
+    now on are reset after so many bytes, wherever in a message that is. `cuts`: how many were.
+    """
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
@@ -25,11 +29,8 @@ class TcpProxy:
         self._passing = asyncio.Event()
         self._passing.set()
         self.latency = 0.0
-        """Seconds by which all that is passed is held back, in each direction."""
         self.cut_after: int | None = None
-        """Connections made from now on are reset after so many bytes, wherever in a message that is."""
         self.cuts = 0
-        """How many connections were reset."""
 
     @property
     def silent(self) -> bool:

@@ -57,7 +57,9 @@ class EmbeddedLedger:
     async def submit(self, submissions: Sequence[Submission]) -> Sequence[SubmitAnswer]:
         """See the port."""
         self._log.take_intake()
-        return await self._log.run(lambda transaction: [_submit(transaction, each) for each in submissions])
+        return await self._log.run(
+            lambda transaction: [_submit(transaction, each) for each in submissions], weight=len(submissions)
+        )
 
     async def claim(self, key: AttemptKey, source: Source, *, durable: bool) -> ClaimAnswer:
         """See the port."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from loguru import logger
 
 from tocsin.errors import TocsinError
+from tocsin.observe import logs
 from tocsin.runtime import signals
 
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 30.0
@@ -24,6 +25,8 @@ async def run(commands: Sequence[Sequence[str]]) -> None:
 
     Raises ProcessFailed where a process ends with exit code 2: its settings are wrong.
     """
+    # What this process says stands between the lines of the others.
+    logs.configure(level="INFO", format="auto", stream=sys.stderr)
     stopping = asyncio.Event()
     keepers = [_Keeper(arguments, stopping) for arguments in commands]
 
@@ -32,11 +35,19 @@ async def run(commands: Sequence[Sequence[str]]) -> None:
         for keeper in keepers:
             keeper.terminate()
 
-    with signals.handled(stop):
+    def kill() -> None:
+        for keeper in keepers:
+            keeper.kill()
+
+    with signals.handled(stop, kill):
         tasks = [asyncio.create_task(keeper.keep()) for keeper in keepers]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         stop()
-        await asyncio.gather(*tasks)
+        # Whatever one of them met, the others drain first.
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in ended:
+        if error is not None:
+            raise error
 
 
 class _Keeper:
@@ -46,11 +57,18 @@ class _Keeper:
         self._arguments = arguments
         self._stopping = stopping
         self._process: asyncio.subprocess.Process | None = None
+        self._asked = False
 
     def terminate(self) -> None:
-        """Ask the process to drain and end."""
-        if self._process is not None and self._process.returncode is None:
+        """Ask the process to drain and end. Once: asked again, it would end without."""
+        if self._process is not None and self._process.returncode is None and not self._asked:
+            self._asked = True
             self._process.terminate()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
 
     async def keep(self) -> None:
         pause = _FIRST_PAUSE
@@ -73,6 +91,9 @@ class _Keeper:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tocsin", *self._arguments, start_new_session=True
         )
+        self._asked = False
+        if self._stopping.is_set():
+            self.terminate()  # the signal came while it was being started
         try:
             return await self._process.wait()
         finally:

@@ -9,9 +9,14 @@ from contextlib import contextmanager
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
+def _nothing() -> None:
+    pass
+
+
 @contextmanager
-def handled(on_first: Callable[[], None]) -> Iterator[None]:
-    """Call `on_first` at the first SIGTERM or SIGINT; at the second, exit with 128 + its number, without a drain.
+def handled(on_first: Callable[[], None], on_second: Callable[[], None] = _nothing) -> Iterator[None]:
+    """Call `on_first` at the first SIGTERM or SIGINT; at the second `on_second`, and exit with 128 + its number,
+    without a drain.
 
     What was acknowledged is on disk by then, so nothing is lost; what was being sent may be sent again.
     """
@@ -21,6 +26,7 @@ def handled(on_first: Callable[[], None]) -> Iterator[None]:
     def on_signal(number: int) -> None:
         nonlocal asked
         if asked:
+            on_second()
             os._exit(128 + number)
         asked = True
         on_first()

@@ -6,6 +6,7 @@ request and dependencies that need nothing else, and is found by its method and 
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from inspect import iscoroutinefunction
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -24,15 +25,24 @@ class DirectRoute(APIRoute):
         needs = self.dependant
         if needs.path_params or needs.query_params or needs.header_params or needs.cookie_params or needs.body_params:
             raise TypeError(f"{self.path} takes parameters: it cannot be a direct route")
-        dependencies = [(need.name, need.call) for need in needs.dependencies if need.name]
+        dependencies = [_plain(self.path, need) for need in needs.dependencies]
         endpoint = self.endpoint
 
         async def handle(request: Request) -> Response:
-            given = {name: await call(request) for name, call in dependencies}  # type: ignore[misc]
+            given = {name: await call(request) for name, call in dependencies}
             response: Response = await endpoint(request, **given)
             return response
 
         return handle
+
+
+def _plain(path: str, need: Any) -> tuple[str, Callable[[Request], Any]]:
+    """Return a dependency's name and function. Raises TypeError for one that would be left out, or not work."""
+    takes = (need.path_params, need.query_params, need.header_params, need.cookie_params, need.body_params)
+    function = need.call if iscoroutinefunction(need.call) else getattr(need.call, "__call__", None)  # noqa: B004
+    if not need.name or any(takes) or need.dependencies or not iscoroutinefunction(function):
+        raise TypeError(f"{path} is a direct route: each dependency must be a named `async (request)` and no more")
+    return need.name, need.call
 
 
 class Direct:

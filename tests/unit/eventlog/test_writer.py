@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -110,6 +111,13 @@ async def freed(log: EmbeddedLog) -> None:
     await log.run(limit)
 
 
+STRANGER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+input()
+"""
 LARGE = record(b"x" * (1 << 20))
 
 
@@ -355,3 +363,75 @@ async def test_the_writer_answers_in_the_order_of_the_queue_across_batches(place
 
         assert [each.value for each in found] == [b"%d" % n for n in range(1500)]
         assert max(place.commits) <= 512
+
+
+async def test_an_operation_that_raises_what_is_no_exception_leaves_nobody_waiting(place: Place) -> None:
+    def cancel(_transaction: Transaction) -> None:
+        raise asyncio.CancelledError
+
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+    async with place.log() as log:
+        await log.ensure_topics(SPECS)
+        writes = [log.run(lambda transaction: transaction.append([record(b"1")])), log.run(cancel)]
+        found = await asyncio.gather(*writes, return_exceptions=True)
+        await write(log, record(b"2"))
+
+        assert [type(each) for each in found] == [LogUnavailable, LogUnavailable]
+        assert await everything(log) == [(0, b"2")]
+    assert told
+
+
+async def test_a_bulk_that_answers_with_stop_iteration_leaves_nobody_waiting(place: Place) -> None:
+    def odd(_transaction: Transaction, items: Sequence[int]) -> list[Exception]:
+        return [StopIteration() for _ in items]
+
+    async with place.log() as log:
+        await log.ensure_topics(SPECS)
+        answers: list[asyncio.Future[int]] = [log.run_bulk(odd, number, early=True) for number in range(2)]
+        found = await asyncio.wait_for(asyncio.gather(*answers, return_exceptions=True), 5)
+        await write(log, record(b"1"))
+
+        assert [type(each) for each in found] == [RuntimeError, RuntimeError]
+
+
+async def test_what_weighs_much_is_written_in_several_batches(place: Place) -> None:
+    async with place.log() as log:
+        await log.ensure_topics(SPECS)
+        before = len(place.commits)
+        many = [record(b"%d" % n) for n in range(400)]
+        await asyncio.gather(*(log.run(lambda t: t.append(many), weight=len(many)) for _ in range(5)))
+
+        assert place.commits[before:] == [800, 800, 400]
+
+
+async def test_a_stranger_who_writes_to_the_file_does_not_hold_the_loop(place: Place) -> None:
+    async with place.log() as log:
+        await log.ensure_topics(SPECS)
+        # In a process of its own: within one, SQLite's locks do not keep two libraries apart.
+        stranger = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", STRANGER, str(place.directory / "log.db")),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert stranger.stdout is not None
+        await stranger.stdout.readline()
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(LogUnavailable, match="locked"):
+            await write(log, record(b"1"))
+        # The bound is loose: the loop once stood still for five seconds.
+        assert asyncio.get_running_loop().time() - started < 2
+        await stranger.communicate(b"enough\n")
+        await write(log, record(b"2"))
+
+
+async def test_a_log_whose_closing_is_cancelled_is_closed_all_the_same(place: Place) -> None:
+    async with place.log() as log:
+        await log.ensure_topics(SPECS)
+        writing = log.run(lambda transaction: transaction.append([record(b"1")]))
+        closing = asyncio.create_task(log._writer.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+        await until(lambda: not log._writer._thread.is_alive(), what="the writer to end")
+        assert writing.done()

@@ -1,6 +1,7 @@
 """Direct routes: found without FastAPI, and otherwise like any other route."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, Request, Response
@@ -64,3 +65,33 @@ def test_a_handler_that_takes_parameters_is_refused() -> None:
 
     with pytest.raises(TypeError, match="takes parameters"):
         APIRouter(route_class=DirectRoute).add_api_route("/direct", get)
+
+
+async def needs_a_parameter(request: Request, limit: int) -> None:
+    raise NotImplementedError
+
+
+def is_not_async(request: Request) -> None:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("dependency", [needs_a_parameter, is_not_async])
+def test_a_dependency_that_would_not_work_is_refused(dependency: Callable[..., Any]) -> None:
+    async def get(request: Request, given: Annotated[None, Depends(dependency)]) -> Response:
+        raise NotImplementedError
+
+    with pytest.raises(TypeError, match="each dependency"):
+        APIRouter(route_class=DirectRoute).add_api_route("/direct", get)
+
+
+def test_a_dependency_without_a_name_is_refused_rather_than_left_out() -> None:
+    """FastAPI gives those of a route or a router no name; to leave out one that asks for a key would open the route."""
+
+    async def get(request: Request) -> Response:
+        raise NotImplementedError
+
+    guard = Depends(requires("admin"))
+    with pytest.raises(TypeError, match="each dependency"):
+        APIRouter(route_class=DirectRoute).add_api_route("/direct", get, dependencies=[guard])
+    with pytest.raises(TypeError, match="each dependency"):
+        APIRouter(route_class=DirectRoute, dependencies=[guard]).add_api_route("/direct", get)

@@ -61,9 +61,11 @@ class EmbeddedLog:
         self._identity = ""
         metrics.log_writable.set(1)
 
-    def run(self, operation: Operation[T], *, early: bool = False, apart: bool = False) -> asyncio.Future[T]:
+    def run(
+        self, operation: Operation[T], *, early: bool = False, apart: bool = False, weight: int = 1
+    ) -> asyncio.Future[T]:
         """Run an operation in the writer's transaction. See `Writer.run`."""
-        return self._writer.run(operation, early=early, apart=apart)
+        return self._writer.run(operation, early=early, apart=apart, weight=weight)
 
     def run_bulk(self, bulk: Bulk[T], item: Any, *, early: bool = False) -> asyncio.Future[T]:
         """Run an operation together with all others of its kind. See `Writer.run_bulk`."""
@@ -291,7 +293,7 @@ class EmbeddedPublisher:
 
     async def write(self, records: Sequence[Record]) -> None:
         """See the port."""
-        await self._log.run(lambda transaction: transaction.append(records))
+        await self._log.run(lambda transaction: transaction.append(records), weight=len(records))
 
 
 @asynccontextmanager

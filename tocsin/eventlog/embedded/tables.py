@@ -35,6 +35,8 @@ CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL);
 """
 
+_BUSY_MILLISECONDS = 50
+
 # Few sizes, so that their statements stay prepared.
 _CHUNKS = (64, 16, 4, 1)
 
@@ -102,6 +104,8 @@ def open_writing(path: str) -> apsw.Connection:
     # The WAL and its index stay when the log is closed: a full disk has no room to make them anew, even to read.
     keep = ctypes.c_int(1)
     connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(keep))
+    # From here on the event loop would wait as well; whoever else writes to the file has no business there.
+    connection.set_busy_timeout(_BUSY_MILLISECONDS)
     return connection
 
 

@@ -27,6 +27,8 @@ from tocsin.record import Partition
 
 T = TypeVar("T")
 _MAX_BATCH = 512
+# What a batch may hold of what weighs more than one: its statements run on the loop, in one stretch.
+_MAX_WEIGHT = 1000
 
 Operation = Callable[[Transaction], T]
 # One function for all that is asked of it in a commit: a result, or the error, for each item.
@@ -39,6 +41,7 @@ class _Job(Generic[T]):
     future: asyncio.Future[T]
     early: bool = False
     apart: bool = False
+    weight: int = 1
     bulk: Bulk[T] | None = None
     item: Any = None
     result: Any = None
@@ -71,8 +74,6 @@ class Writer:
         self._waiting: list[_Job[Any]] = []
         # One batch at a time has the connection: on the loop, then on the thread.
         self._busy = False
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="tocsin-log-writer", daemon=True)
         self._closing = False
@@ -92,19 +93,21 @@ class Writer:
         """Write what is queued, then end the thread and close the file."""
         self._closing = True
         if self._opened is not None:
-            await self._idle.wait()
-            self._work.put(None)
+            if not self._busy:
+                self._work.put(None)
             await self._loop.run_in_executor(None, self._thread.join)
-            self._opened.close()
 
-    def run(self, operation: Operation[T], *, early: bool = False, apart: bool = False) -> asyncio.Future[T]:
+    def run(
+        self, operation: Operation[T], *, early: bool = False, apart: bool = False, weight: int = 1
+    ) -> asyncio.Future[T]:
         """Queue an operation; the future has its result once it is on disk.
 
         With `early` the result comes when the operation has run, before its commit is synced. `apart` is for what
-        takes long: it runs on the writer's thread. An operation must not block, and may run again if another one of
-        its batch fails. The future fails with LogUnavailable if the commit does.
+        takes long: it runs on the writer's thread. `weight` is how many rows it writes, about. An operation must not
+        block, and may run again if another one of its batch fails. The future fails with LogUnavailable if the commit
+        does.
         """
-        return self._queued(_Job(operation, self._loop.create_future(), early, apart))
+        return self._queued(_Job(operation, self._loop.create_future(), early, apart, weight))
 
     def run_bulk(self, bulk: Bulk[T], item: Any, *, early: bool = False) -> asyncio.Future[T]:
         """The same for an operation that is asked for often: `bulk` is called once a commit with all of its items."""
@@ -118,28 +121,44 @@ class Writer:
         self._waiting.append(job)
         if not self._busy:
             self._busy = True
-            self._idle.clear()
             self._loop.call_soon(self._begin)
         return job.future
 
     def _begin(self) -> None:
         """Write the next batch: what was queued while the last one synced."""
-        jobs = self._waiting[:_MAX_BATCH]
-        del self._waiting[:_MAX_BATCH]
+        jobs = self._taken()
         batch = _Batch(jobs, self._connection, self.layout, self._clock)
         if any(job.apart for job in jobs):
             self._work.put(lambda: self._finish(batch, batch.write() and batch.sync()))
-        elif batch.write():
-            for job in jobs:
-                if job.early:
-                    _resolve(job)
-            self._work.put(lambda: self._finish(batch, batch.sync()))
-        else:
+            return
+        try:
+            written = batch.write()
+        except BaseException:
             self._answer(batch)
+            raise
+        if not written:
+            self._answer(batch)
+            return
+        self._work.put(lambda: self._finish(batch, batch.sync()))
+        for job in jobs:
+            if job.early:
+                _resolve(job)
+
+    def _taken(self) -> list[_Job[Any]]:
+        count, weight = 0, 0
+        for job in self._waiting[:_MAX_BATCH]:
+            weight += job.weight
+            if count and weight > _MAX_WEIGHT:
+                break
+            count += 1
+        jobs = self._waiting[:count]
+        del self._waiting[:count]
+        return jobs
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
             work()
+        self._connection.close()
 
     def _finish(self, batch: "_Batch", _done: bool) -> None:
         # The loop is gone only when the process is being torn down around us: then nobody waits for an answer.
@@ -159,7 +178,8 @@ class Writer:
                 self._loop.call_soon(self._begin)
             else:
                 self._busy = False
-                self._idle.set()
+                if self._closing:
+                    self._work.put(None)
 
     @property
     def _connection(self) -> apsw.Connection:
@@ -189,8 +209,11 @@ class _Batch:
             while (failed := self._attempt(left)) is not None:
                 self._connection.execute("ROLLBACK")
                 left = [job for job in left if job not in failed]
-        except Exception as error:  # noqa: BLE001 - whatever it is, the writer goes on, and all who wait are told
+        except BaseException as error:
+            # Whatever it is, the writer goes on, and all who wait are told.
             self._fail(error)
+            if not isinstance(error, Exception):
+                raise
             return False
         return True
 
@@ -236,7 +259,7 @@ class _Batch:
         transaction.flush()
         return None
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         _roll_back(self._connection)
         self._error = str(error)
         self._seconds = time.perf_counter() - self._started
@@ -268,7 +291,7 @@ def _run_jobs(transaction: Transaction, jobs: Sequence[_Job[Any]]) -> None:
     results = first.bulk(transaction, [job.item for job in jobs])
     for job, result in zip(jobs, results, strict=True):
         failed = isinstance(result, Exception)
-        job.result, job.error = (None, result) if failed else (result, None)
+        job.result, job.error = (None, _foreign(result)) if failed else (result, None)
 
 
 def _foreign(error: Exception) -> Exception:

@@ -1,4 +1,4 @@
-"""Keeps an outage from filling the logs: aiokafka tells the same ten times a second, for each client and each broker."""
+"""Keeps an outage from filling the logs: aiokafka tells the same ten times a second, each of its clients does."""
 
 import logging
 import time
