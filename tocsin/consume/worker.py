@@ -25,6 +25,8 @@ from tocsin.record import Partition, Received
 _IDLE = timedelta(milliseconds=500)
 _CROWDED = timedelta(milliseconds=50)
 _FETCH = 500
+# What could start if there were permits: some hundred milliseconds of work. More would only take memory.
+_MOST_READY = 1000
 _FIRST_PAUSE, _LAST_PAUSE = timedelta(milliseconds=200), timedelta(seconds=5)
 
 
@@ -141,7 +143,7 @@ class Worker:
 
     async def _round(self, subscription: Subscription) -> None:
         open_ = [partition for partition, tracker in self._trackers.items() if tracker.has_room]
-        if not (self._budget.has_room and self._may_take()):
+        if not (self._budget.has_room and self._may_take() and len(self._ready) < _MOST_READY):
             open_ = []
         limit = min(_FETCH, self._config.unfinished_records)
         wait = _IDLE if len(open_) == len(self._trackers) else _CROWDED

@@ -99,7 +99,7 @@ def open_writing(path: str) -> apsw.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
     connection.execute("PRAGMA journal_size_limit = 67108864")
-    connection.execute("PRAGMA cache_size = -32768")
+    connection.execute("PRAGMA cache_size = -12288")
     connection.execute(DDL)
     # The WAL and its index stay when the log is closed: a full disk has no room to make them anew, even to read.
     keep = ctypes.c_int(1)
