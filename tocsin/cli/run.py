@@ -1,5 +1,6 @@
 """`tocsin run`: some of the services in this process, or in several, beside others elsewhere."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -61,8 +62,9 @@ def run(
 
 
 def _several(services: list[str], count: int, *, config: str | None, host: str | None, port: int | None) -> None:
-    import asyncio  # noqa: PLC0415 -- `tocsin --help` shall not wait for it
+    import asyncio  # noqa: PLC0415 -- `tocsin --help` shall not wait for these
 
+    from tocsin.observe import logs  # noqa: PLC0415
     from tocsin.runtime import processes  # noqa: PLC0415
 
     if port is None:
@@ -75,4 +77,6 @@ def _several(services: list[str], count: int, *, config: str | None, host: str |
         more += [] if host is None else ["--host", host]
         return ["run", *services, *more, "--port", str(port + number if port else 0)]
 
+    # What this process says stands between the lines of the others.
+    logs.configure(level="INFO", format="auto", stream=sys.stderr)
     asyncio.run(processes.run([arguments(number) for number in range(count)]))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from loguru import logger
 
 from tocsin.errors import TocsinError
-from tocsin.observe import logs
 from tocsin.runtime import signals
 
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 30.0
@@ -25,8 +24,6 @@ async def run(commands: Sequence[Sequence[str]]) -> None:
 
     Raises ProcessFailed where a process ends with exit code 2: its settings are wrong.
     """
-    # What this process says stands between the lines of the others.
-    logs.configure(level="INFO", format="auto", stream=sys.stderr)
     stopping = asyncio.Event()
     keepers = [_Keeper(arguments, stopping) for arguments in commands]
 
