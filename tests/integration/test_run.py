@@ -70,6 +70,11 @@ async def cluster(broker: str, database: str, tmp_path: Path) -> Cluster:
         "TOCSIN__KAFKA__TOPICS_FILE": str(tmp_path / "topics.toml"),
         "TOCSIN__STORE__URL": database,
         "TOCSIN__EMAIL__TLS": "none",
+        # One that is killed holds its partitions for a session, and what it was sending for a lease.
+        "TOCSIN__KAFKA__SESSION_SECONDS": "6",
+        "TOCSIN__KAFKA__HEARTBEAT_SECONDS": "1",
+        "TOCSIN__WORKER__ATTEMPT_SECONDS": "5",
+        "TOCSIN__WORKER__LEASE_SECONDS": "8",
         "TOCSIN_BOOTSTRAP_KEY": processes.KEY,
     }
     made = Cluster(directory=tmp_path, environment=environment)
