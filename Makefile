@@ -36,7 +36,7 @@ fix: .venv/development ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/runtime .venv-bench/installed ## Measure speed and memory, beside Celery on Redis
+bench: .venv/development .venv-bench/installed ## Measure speed and memory, beside Celery on Redis
 	@sh benchmarks/tools.sh
 	@$(BIN)/python -m benchmarks $(BENCH)
 

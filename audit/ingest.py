@@ -73,9 +73,9 @@ async def _sum_up(connection: AsyncConnection, notification_ids: Collection[str]
     """Put into each notification what the latest lives of its deliveries come to."""
     if not notification_ids:
         return
-    # Another process may be summing up other deliveries of the same notification.
-    ours = select(notifications.c.id).where(notifications.c.id.in_(notification_ids)).order_by(notifications.c.id)
     if connection.dialect.name != "sqlite":
+        # Another process may be summing up other deliveries of the same notification.
+        ours = select(notifications.c.id).where(notifications.c.id.in_(notification_ids)).order_by(notifications.c.id)
         await connection.execute(ours.with_for_update())
     query = (
         select(notifications.c.id, notifications.c.state, deliveries.c.id, lives.c.state)

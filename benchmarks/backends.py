@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped] # it has no types of its own
 
 from tests.support import cluster
 

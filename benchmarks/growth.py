@@ -7,12 +7,14 @@ read them are told that they have. So they weigh as the traffic of the last days
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from random import SystemRandom
 from statistics import median
 from tempfile import TemporaryDirectory
+
+from msgspec.structs import replace
 
 from benchmarks import gateway, load_runs, say, sinks, throughput
 from benchmarks.children import Children, until

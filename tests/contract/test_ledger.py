@@ -432,3 +432,20 @@ async def test_what_is_done_side_by_side_does_not_fail_with_a_neighbour(
         assert [found[0], found[2], found[3]] == [[Accepted()], Granted(), [Accepted()]]
         assert isinstance(found[1], TopicMismatch)
         assert sorted(await written(log)) == [b"a", b"a+", b"b", b"b+"]
+
+
+async def test_a_submit_that_nobody_waits_for_any_more_is_found_by_its_repeat(
+    open_ledger: OpenLedger, clock: ManualClock
+) -> None:
+    async with open_ledger() as (log, ledger):
+        await log.ensure_topics(SPECS)
+        for turns in range(1, 6):
+            asked = submission(b"%d" % turns, clock=clock, key=f"k{turns}")
+            given_up = asyncio.create_task(ledger.submit([asked]))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            given_up.cancel()
+            await asyncio.gather(given_up, return_exceptions=True)
+
+            assert await ledger.submit([asked]) == [Repeated(answer=asked.answer)]
+        assert set(await written(log)) == {b"%d%s" % (n, end) for n in range(1, 6) for end in (b"", b"+")}

@@ -3,10 +3,8 @@
 A claim that is found at start has expired, since its process is gone.
 """
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple
 
 from tocsin import ids
 from tocsin.clock import Clock, from_ms, to_ms
@@ -26,6 +24,7 @@ from tocsin.ledger.port import (
     SubmitAnswer,
     SubmitClaim,
 )
+from tocsin.ledger.running import RunningClaims
 from tocsin.record import Source
 
 _DDL = """
@@ -45,10 +44,7 @@ class EmbeddedLedger:
     def __init__(self, log: EmbeddedLog, *, clock: Clock, lease: timedelta) -> None:
         self._log = log
         self._clock = clock
-        self._lease = lease
-        # The claims of this process that run. The same source, come back after a rebalance, waits here until its
-        # earlier attempt ends; any other source is a fork, whatever becomes of the one that runs.
-        self._running: dict[AttemptKey, _Running] = {}
+        self._running = RunningClaims(clock, lease=lease)
 
     async def open(self) -> None:
         """Make the tables. Raises LogUnavailable."""
@@ -63,19 +59,15 @@ class EmbeddedLedger:
 
     async def claim(self, key: AttemptKey, source: Source, *, durable: bool) -> ClaimAnswer:
         """See the port."""
-        while (running := self._running.get(key)) is not None:
-            if running.source != source:
-                return Forked()
-            if not await self._ended(running.ended) and self._running.get(key) is running:
-                del self._running[key]
-        self._running[key] = _Running(source, asyncio.Event())
+        if not await self._running.begin(key, source):
+            return Forked()
         try:
             answer: ClaimAnswer = await self._log.run_bulk(attempts.claim, (key, source), early=not durable)
         except BaseException:
-            self._end(key, source)
+            self._running.end(key, source)
             raise
         if not isinstance(answer, Granted):
-            self._end(key, source)
+            self._running.end(key, source)
         return answer
 
     async def settle(self, settlement: Settlement) -> bool:
@@ -83,38 +75,13 @@ class EmbeddedLedger:
         try:
             return await self._log.run_bulk(attempts.settle, settlement)
         finally:
-            for key in (settlement.key, settlement.gives_back):
-                if key is not None:
-                    self._end(key, settlement.source)
+            self._running.settled(settlement)
 
     async def forget(self, *, older_than: timedelta) -> int:
         """Delete up to 1,000 rows each of claims past their time and lives that ended long ago; return how many."""
         now = self._clock.now()
         before = to_ms(now - older_than)
         return await self._log.run(lambda transaction: _forget(transaction, to_ms(now), before), apart=True)
-
-    async def _ended(self, running: asyncio.Event) -> bool:
-        """Wait until a running attempt ends, at most as long as its lease; return whether it did."""
-        waiting = asyncio.ensure_future(running.wait())
-        lease = asyncio.ensure_future(self._clock.sleep(self._lease))
-        try:
-            await asyncio.wait({waiting, lease}, return_when=asyncio.FIRST_COMPLETED)
-            return running.is_set()
-        finally:
-            waiting.cancel()
-            lease.cancel()
-            await asyncio.gather(waiting, lease, return_exceptions=True)
-
-    def _end(self, key: AttemptKey, source: Source) -> None:
-        running = self._running.get(key)
-        if running is not None and running.source == source:
-            del self._running[key]
-            running.ended.set()
-
-
-class _Running(NamedTuple):
-    source: Source
-    ended: asyncio.Event
 
 
 def _make_tables(transaction: Transaction) -> None:

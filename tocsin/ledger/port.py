@@ -107,8 +107,9 @@ class Ledger(Protocol):
         """Make the submissions durable, each whole or not at all, and say what became of each, in order.
 
         A submit with a key that failed may have landed, or may land with the key's next use: that is answered as this
-        one would have been. Raises LogFull when intake is closed by the size cap, LogUnavailable when nothing can be
-        made durable.
+        one would have been. Cancelling the call takes nothing back: what was under way goes on, and a repeat with the
+        same key finds it. Raises LogFull when intake is closed by the size cap, LogUnavailable when nothing can be made
+        durable.
         """
 
     async def claim(self, key: AttemptKey, source: Source, *, durable: bool) -> ClaimAnswer:

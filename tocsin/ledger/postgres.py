@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
 
 from tocsin.clock import Clock
 from tocsin.errors import LogError, LogFull, LogUnavailable, StoreUnavailable
@@ -26,6 +25,7 @@ from tocsin.ledger.port import AttemptKey, ClaimAnswer, Forked, Granted, Settlem
 from tocsin.ledger.postgres_attempts import Claim, Claimed, Debt, Decided, Holder, Raced
 from tocsin.ledger.postgres_batches import Batches
 from tocsin.ledger.postgres_intake import Intake
+from tocsin.ledger.running import RunningClaims
 from tocsin.record import Source
 from tocsin.store.engine import Store
 
@@ -85,25 +85,24 @@ class PostgresLedger:
             patience=config.patience,
             holder=lambda: self._holder(config.submit_lease),
         )
-        # The claims of this process that run. The same source, come back after a rebalance, waits here until its
-        # earlier attempt ends; any other source is a fork, whatever becomes of the one that runs.
-        self._running: dict[AttemptKey, _Running] = {}
+        self._running = RunningClaims(clock, lease=config.lease)
+        self._taking: set[asyncio.Future[Sequence[SubmitAnswer]]] = set()
 
     async def submit(self, submissions: Sequence[Submission]) -> Sequence[SubmitAnswer]:
         """See the port."""
         health = self._log.health()
         if health.writable and not health.accepting:
             raise LogFull(health.detail)
-        return await self._intake.submit(submissions)
+        # Whoever gives up waiting does not take back what is on its way: its key would be held until its lease ends.
+        taking = asyncio.ensure_future(self._intake.submit(submissions))
+        self._taking.add(taking)
+        taking.add_done_callback(self._taken)
+        return await asyncio.shield(taking)
 
     async def claim(self, key: AttemptKey, source: Source, *, durable: bool) -> ClaimAnswer:
         """See the port."""
-        while (running := self._running.get(key)) is not None:
-            if running.source != source:
-                return Forked()
-            if not await self._ended(running.ended) and self._running.get(key) is running:
-                del self._running[key]
-        self._running[key] = _Running(source, asyncio.Event())
+        if not await self._running.begin(key, source):
+            return Forked()
         granted = False
         try:
             answer = await self._claimed(Claim(key, source, durable))
@@ -111,16 +110,14 @@ class PostgresLedger:
             return answer
         finally:
             if not granted:
-                self._end(key, source)
+                self._running.end(key, source)
 
     async def settle(self, settlement: Settlement) -> bool:
         """See the port. True also where an earlier call of this settlement was cut off, and this one completes it."""
         try:
             return await self._settled(settlement)
         finally:
-            for key in (settlement.key, settlement.gives_back):
-                if key is not None:
-                    self._end(key, settlement.source)
+            self._running.settled(settlement)
 
     async def forget(self, *, older_than: timedelta) -> int:
         """Delete up to 1,000 rows each of claims past their time and lives that ended long ago; return how many.
@@ -139,14 +136,15 @@ class PostgresLedger:
 
         Does not raise: what cannot be written now, the leases' end and a repeat make good.
         """
+        await asyncio.gather(*self._taking, return_exceptions=True)
         await self._settlements.close()
         await self._intake.close()
         await self._claims.close()
-        if not self._running:
+        if not self._running.keys:
             return
         try:
             async with self._store.write() as connection:
-                await attempts.release(connection, list(self._running), self._holder(self._config.lease))
+                await attempts.release(connection, self._running.keys, self._holder(self._config.lease))
         except StoreUnavailable:
             return
 
@@ -217,23 +215,10 @@ class PostgresLedger:
     def _holder(self, lease: timedelta) -> Holder:
         return Holder(owner=self._owner, lease=lease, now_ms=self._now_ms())
 
-    async def _ended(self, running: asyncio.Event) -> bool:
-        """Wait until a running attempt ends, at most as long as its lease; return whether it did."""
-        waiting = asyncio.ensure_future(running.wait())
-        lease = asyncio.ensure_future(self._clock.sleep(self._config.lease))
-        try:
-            await asyncio.wait({waiting, lease}, return_when=asyncio.FIRST_COMPLETED)
-            return running.is_set()
-        finally:
-            waiting.cancel()
-            lease.cancel()
-            await asyncio.gather(waiting, lease, return_exceptions=True)
-
-    def _end(self, key: AttemptKey, source: Source) -> None:
-        running = self._running.get(key)
-        if running is not None and running.source == source:
-            del self._running[key]
-            running.ended.set()
+    def _taken(self, taking: asyncio.Future[Sequence[SubmitAnswer]]) -> None:
+        self._taking.discard(taking)
+        if not taking.cancelled():
+            taking.exception()  # where nobody awaits it any more, it has been told what it needs: repeat
 
 
 @asynccontextmanager
@@ -259,11 +244,6 @@ async def open_ledger(
         yield ledger
     finally:
         await ledger.close()
-
-
-class _Running(NamedTuple):
-    source: Source
-    ended: asyncio.Event
 
 
 def _weight(given: Settlement | AttemptKey) -> int:
