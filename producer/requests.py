@@ -20,6 +20,7 @@ from producer.submit import KeyBusy, Result, Submitter, Taken
 from tocsin import topics
 from tocsin.clock import Clock
 from tocsin.consume.stopping import Stop
+from tocsin.consume.trouble import Trouble
 from tocsin.deadletter import Reason
 from tocsin.delivery import TENANT
 from tocsin.errors import CommitFenced, TocsinError
@@ -29,7 +30,6 @@ from tocsin.record import Partition, Received, Record
 
 _FETCH = 200
 _WAIT = timedelta(milliseconds=500)
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(milliseconds=200), timedelta(seconds=5)
 # Of one submit, about. Checking is work that keeps the event loop from everybody else.
 _SLICE_BYTES = 1024 * 1024
 
@@ -64,8 +64,7 @@ class Requests:
         self._clock = clock
         self._max_record_bytes = max_record_bytes
         self._stop = Stop(clock)
-        self._detail = ""
-        self._pause = _FIRST_PAUSE
+        self._trouble = Trouble(self._stop, group=topics.intake_group())
         # Held while records are settled and committed: a partition is not given away in the middle of that.
         self._busy = asyncio.Lock()
         self._hand: deque[Received] = deque()
@@ -75,12 +74,12 @@ class Requests:
     @property
     def healthy(self) -> bool:
         """Whether the last thing that was tried worked."""
-        return not self._detail
+        return not self._trouble.detail
 
     @property
     def detail(self) -> str:
         """Why it is not healthy, else empty."""
-        return self._detail
+        return self._trouble.detail
 
     def stop(self) -> None:
         """See `Loop`. What is in hand and not settled comes again with the next start."""
@@ -107,9 +106,9 @@ class Requests:
                 await self._settle(self._slice())
                 await self._tell_log(subscription)
         except TocsinError as error:
-            await self._failed(error)
+            await self._trouble.met(error)
         else:
-            self._recovered()
+            self._trouble.over()
 
     async def _on_assigned(self, partitions: Collection[Partition]) -> None:
         """Nothing is kept of a partition beyond its records in hand, so there is nothing to prepare."""
@@ -199,19 +198,6 @@ class Requests:
             # Somebody else reads these now, and will find the keys taken.
             logger.debug("commit_fenced", group=topics.intake_group())
         self._untold.clear()
-
-    async def _failed(self, error: TocsinError) -> None:
-        if self.healthy:
-            logger.error("requests_halted", error=str(error))
-        self._detail = str(error)
-        pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_PAUSE)
-        await self._stop.pause(pause)
-
-    def _recovered(self) -> None:
-        if not self.healthy:
-            logger.info("requests_resumed")
-        self._detail = ""
-        self._pause = _FIRST_PAUSE
 
 
 _ACCEPTED = "accepted"

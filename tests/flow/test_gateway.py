@@ -3,11 +3,16 @@
 import asyncio
 import email
 import email.policy
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pytest
+
 from simulators.smtp.faults import Fault, Reply
 from tests.support.gateways import NOTIFICATION, Gateway, running
+from tocsin.eventlog.embedded.log import EmbeddedLog
 
 
 async def test_a_notification_is_delivered_and_its_timeline_told(tmp_path: Path) -> None:
@@ -134,6 +139,27 @@ async def test_what_groups_have_yet_to_do_is_told(tmp_path: Path) -> None:
         found = await gateway.until("/v1/lag", lambda told: not any(each["lag"] for each in told["items"]))
     assert "tocsin.channels.email.normal" in {each["group"] for each in found["items"]}
     assert "tocsin.audit.ingest" in {each["group"] for each in found["items"]}
+
+
+async def test_while_the_audit_is_too_far_behind_nothing_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def behind(*_: object, before: datetime) -> bool:
+        return before < datetime.now(UTC) - timedelta(hours=83)
+
+    monkeypatch.setattr(EmbeddedLog, "behind", behind)
+    async with running(tmp_path) as gateway:
+        await gateway_is_closed(gateway.client)
+        response = await gateway.client.post("/v1/notifications", json=NOTIFICATION)
+
+        assert response.status_code == 503
+        assert "the audit is behind" in response.json()["detail"]
+
+
+async def gateway_is_closed(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(20):
+        while (await client.get("/readyz")).json()["checks"]["producer.backlog"]["ok"]:  # noqa: ASYNC110 - over HTTP there is no event
+            await asyncio.sleep(0.01)
 
 
 async def test_search_finds_by_what_the_client_knows(tmp_path: Path) -> None:

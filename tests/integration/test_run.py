@@ -15,6 +15,7 @@ from simulators.smtp import builtin
 from simulators.smtp.faults import Faults
 from simulators.smtp.mailbox import Mailbox
 from simulators.smtp.server import listening
+from tests.support import cluster as cluster_of_one
 from tests.support import kafka, kafka_jars, processes
 from tests.support.postgres import database, databases
 from tests.support.waiting import until
@@ -22,17 +23,6 @@ from tocsin.runtime.clock import SystemClock
 
 pytestmark = [pytest.mark.xdist_group("kafka"), pytest.mark.timeout(180)]
 __all__ = ["database", "databases"]
-
-TOPICS = """\
-replication = 1
-min_insync_replicas = 1
-max_message_bytes = 1_179_648
-[kinds]
-delivery = {partitions = 4, retention_hours = 168}
-retry = {partitions = 1, retention_hours = 168}
-dlq = {partitions = 1, retention_hours = 336}
-audit = {partitions = 2, retention_hours = 336}
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +54,7 @@ def broker() -> Iterator[str]:
 
 @pytest.fixture
 async def cluster(broker: str, database: str, tmp_path: Path) -> Cluster:
-    (tmp_path / "topics.toml").write_text(TOPICS)
+    (tmp_path / "topics.toml").write_text(cluster_of_one.TOPICS)
     environment = {
         "TOCSIN__KAFKA__BOOTSTRAP_SERVERS": broker,
         "TOCSIN__KAFKA__TOPICS_FILE": str(tmp_path / "topics.toml"),

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.clock import Clock
 from tocsin.consume.stopping import Stop
+from tocsin.consume.trouble import Trouble
 from tocsin.errors import CommitFenced, LogError, StoreUnavailable
 from tocsin.eventlog.port import EventLog, Subscription
 from tocsin.observe.metrics import Metrics
@@ -23,8 +24,6 @@ from tocsin.store import offsets, quarantine
 from tocsin.store.engine import Store
 
 _WAIT = timedelta(milliseconds=500)
-_FIRST_PAUSE = timedelta(milliseconds=500)
-_LONGEST_PAUSE = timedelta(seconds=10)
 # A transaction costs some 3 ms of CPU whatever is in it, so what comes is gathered: a trickle for a moment, and a
 # stream for longer, in which nobody waits for a single row.
 _LINGER = timedelta(milliseconds=50)
@@ -88,8 +87,7 @@ class Ingest:
         self._ingested = metrics.ingested(sink.name)
         self._quarantined = metrics.ingest_quarantined(sink.name)
         self._stop = Stop(clock)
-        self._detail = ""
-        self._pause = _FIRST_PAUSE
+        self._trouble = Trouble(self._stop, group=group)
         # Held while a batch is written and committed: a partition is not given away in the middle of that.
         self._busy = asyncio.Lock()
         self._next: dict[Partition, int] = {}
@@ -106,12 +104,12 @@ class Ingest:
     @property
     def healthy(self) -> bool:
         """Whether the last thing that was tried worked."""
-        return not self._detail
+        return not self._trouble.detail
 
     @property
     def detail(self) -> str:
         """Why it is not healthy, else empty."""
-        return self._detail
+        return self._trouble.detail
 
     def stop(self) -> None:
         """See `Loop`. What is in hand and not written comes again with the next start."""
@@ -131,15 +129,15 @@ class Ingest:
             await self._place(subscription)
             # Only what is placed: what is assigned meanwhile must be placed before its first record is taken.
             batch = await subscription.fetch(limit=self._limit, wait=_WAIT, only=list(self._next))
-            self._recovered()
+            self._trouble.over()
         except (LogError, StoreUnavailable) as error:
-            await self._failed(error)
+            await self._trouble.met(error)
         while batch and not self._stop.requested:
             try:
                 await self._take(subscription, batch)
                 break
             except StoreUnavailable as error:
-                await self._failed(error)
+                await self._trouble.met(error)
         if 0 < len(batch) < self._limit:
             await self._stop.pause(_LINGER if len(batch) < _STREAM else _STREAM_LINGER)
 
@@ -182,7 +180,7 @@ class Ingest:
             elif ours:
                 self._written(ours)
             await self._tell_log(subscription)
-        self._recovered()
+        self._trouble.over()
 
     async def _write(self, batch: Sequence[Received]) -> None:
         """Write a batch in one transaction, or its halves in theirs, down to the record that is at fault."""
@@ -234,19 +232,6 @@ class Ingest:
         except LogError as error:
             # The store has the offsets that count; the next batch tells the log again.
             logger.warning("commit_failed", group=self._group, error=str(error))
-
-    async def _failed(self, error: Exception) -> None:
-        if self.healthy:
-            logger.error("ingest_halted", group=self._group, error=str(error))
-        self._detail = str(error)
-        pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_PAUSE)
-        await self._stop.pause(pause)
-
-    def _recovered(self) -> None:
-        if not self.healthy:
-            logger.info("ingest_resumed", group=self._group)
-        self._detail = ""
-        self._pause = _FIRST_PAUSE
 
 
 def _ends(batch: Sequence[Received]) -> dict[Partition, int]:

@@ -30,7 +30,6 @@ from tocsin.settings.values import Settings
 from tocsin.web import keys_api, lag_api
 
 _YOUNG_OBJECTS = 50_000
-# The service that keys are needed for first of all: the process that has it makes the first one.
 _INTAKE = "producer"
 
 
@@ -138,16 +137,7 @@ async def gateway(
                 randbytes=entropy.source(),
             )
         )
-        clustered = backends.clustered(settings)
-        key = None
-        if roles is None or _INTAKE in roles.services:
-            key = await first_key.ensure(
-                wired.keys,
-                directory=backends.data_dir(settings),
-                demo=demo,
-                environ=os.environ,
-                randbytes=secrets.token_bytes,
-            )
+        key = await _first_key(wired, settings, roles, demo=demo)
         running = await stack.enter_async_context(
             host.running(
                 wired.context,
@@ -167,9 +157,24 @@ async def gateway(
             key_is_new=key.new if key else False,
             key_file=key.file if key else None,
             simulators=pages,
-            data_dir=None if clustered else backends.data_dir(settings),
+            data_dir=None if backends.clustered(settings) else backends.data_dir(settings),
         )
         yield started, running.failed
+
+
+async def _first_key(
+    wired: wiring.Wired, settings: Settings, roles: Roles | None, *, demo: bool
+) -> first_key.FirstKey | None:
+    """Make the first key where keys are needed first of all; no other process shall print one into its log."""
+    if roles is not None and _INTAKE not in roles.services:
+        return None
+    return await first_key.ensure(
+        wired.keys,
+        directory=backends.data_dir(settings),
+        demo=demo,
+        environ=os.environ,
+        randbytes=secrets.token_bytes,
+    )
 
 
 def _roles(options: UpOptions, settings: Settings) -> Roles | None:

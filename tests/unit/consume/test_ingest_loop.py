@@ -382,7 +382,7 @@ async def test_a_partition_that_was_taken_away_is_not_written_and_comes_back_whe
     log.put(b"c", partition=1)
     ingest = make(store=FailingStore(store, writes=1))
     handed_over = False
-    original = ingest._failed
+    original = ingest._trouble.met
 
     async def failed(error: Exception) -> None:
         nonlocal handed_over
@@ -391,7 +391,7 @@ async def test_a_partition_that_was_taken_away_is_not_written_and_comes_back_whe
             await log.revoke(FIRST)
         await original(error)
 
-    ingest._failed = failed  # type: ignore[method-assign] # the moment between two tries
+    ingest._trouble.met = failed  # type: ignore[method-assign] # the moment between two tries
 
     await ingest.run()
 
