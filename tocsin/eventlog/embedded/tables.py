@@ -100,6 +100,8 @@ def open_writing(path: str) -> apsw.Connection:
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
     connection.execute("PRAGMA journal_size_limit = 67108864")
     connection.execute("PRAGMA cache_size = -12288")
+    # What a statement may have to take back is kept in memory: SQLite would write it to a temporary file.
+    connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(DDL)
     # The WAL and its index stay when the log is closed: a full disk has no room to make them anew, even to read.
     keep = ctypes.c_int(1)

@@ -83,4 +83,5 @@ class Transaction:
             (tables.row_id(ids[place], offset), self.now_ms, record.key, tables.pack(record.headers), record.value)
             for place, offset, record in self.appended
         ]
-        tables.insert(self.connection, "INSERT INTO records VALUES ", rows)
+        # FAIL: a statement that fails ends the whole transaction anyway, and need not be able to take itself back.
+        tables.insert(self.connection, "INSERT OR FAIL INTO records VALUES ", rows)
