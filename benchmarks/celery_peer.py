@@ -90,7 +90,7 @@ def run(options: Options, directory: Path, *, smtp_port: int) -> Job:
     count = options.celery_count
     with _running(directory, smtp_port) as running:
         cpu, others = procfs.cpu_seconds(running.pids), procfs.Neighbours()
-        submitted = load_runs.told(running.submit("flood", count), count, options.limit)
+        submitted = load_runs.of_one(running.submit("flood", count), count, options.limit)
         until(lambda: running.left() == 0, running.worker, within=options.limit, every=_POLL)
         ended = time.monotonic()
         running.check()

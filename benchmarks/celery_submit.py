@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> None:
         drip(int(arguments[1]), int(arguments[2]))
     else:
         flood(int(arguments[1]))
-    sys.stdout.write(json.dumps({"started": started, "ended": time.monotonic()}) + "\n")
+    sys.stdout.write(json.dumps([{"started": started, "ended": time.monotonic()}]) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """The client, in a process of its own: HTTP/1.1 over keep-alive connections, written by hand to cost next to nothing.
 
-    python -m benchmarks.load <port> single <first> <count> <connections>
     python -m benchmarks.load <port> batch <first> <count> <connections>
+    python -m benchmarks.load <port> mixed <first> <count> <connections> <connections for batches>
     python -m benchmarks.load <port> rate <rate> <seconds> <connections>
 
-All requests are made before the clock starts, but in `rate`, where each carries the time at which it was due. A 503
-is asked again after a moment, as its sender would. Prints one JSON object; times are those of CLOCK_MONOTONIC.
+`mixed` is half as single posts, then half in batches. All requests are made before the clock starts, but in `rate`,
+where each carries the time at which it was due. A 503 is asked again after a moment, as its sender would. Prints a list
+of JSON objects, one for each kind of request; times are those of CLOCK_MONOTONIC.
 """
 
 import asyncio
@@ -142,16 +143,25 @@ async def drip(port: int, rate: int, seconds: int, connections: int) -> dict[str
     return {"started": started, "ended": ended}
 
 
+async def mixed(port: int, numbers: range, connections: int, batch_connections: int) -> list[dict[str, float]]:
+    """Send half as single posts, then half in batches."""
+    half = len(numbers) // 2
+    posts = [mails.single(n) for n in numbers[:half]]
+    batches = list(mails.batches(numbers[half:], BATCH))
+    return [await flood(port, posts, connections), await flood(port, batches, batch_connections)]
+
+
 def main(arguments: list[str]) -> None:
     """Do what the command line says."""
     kind = arguments[1]
     port, first, count, connections = (int(arguments[place]) for place in (0, 2, 3, 4))
+    numbers = range(first, first + count)
     if kind == "rate":
-        told = uvloop.run(drip(port, first, count, connections))
+        told = [uvloop.run(drip(port, first, count, connections))]
+    elif kind == "mixed":
+        told = uvloop.run(mixed(port, numbers, connections, int(arguments[5])))
     else:
-        numbers = range(first, first + count)
-        requests = [mails.single(n) for n in numbers] if kind == "single" else list(mails.batches(numbers, BATCH))
-        told = uvloop.run(flood(port, requests, connections))
+        told = [uvloop.run(flood(port, list(mails.batches(numbers, BATCH)), connections))]
     sys.stdout.write(json.dumps(told) + "\n")
 
 

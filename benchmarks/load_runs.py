@@ -25,26 +25,28 @@ class Submitted:
         return self.count / (self.ended - self.started)
 
 
-def singles(
-    children: Children, gateway: Gateway, *, first: int, count: int, connections: int, limit: float
-) -> Submitted:
-    """Submit with a post each."""
-    child = children.python("load-single", "load", gateway.port, "single", first, count, connections)
-    return told(child, count, limit)
+def mixed(
+    children: Children, gateway: Gateway, *, count: int, connections: int, limit: float
+) -> tuple[Submitted, Submitted]:
+    """Submit half with a post each, then half in batches."""
+    child = children.python("load-mixed", "load", gateway.port, "mixed", 0, count, connections, BATCH_CONNECTIONS)
+    singles, batches = json.loads(child.wait(within=limit))
+    return Submitted(count=count // 2, **singles), Submitted(count=count // 2, **batches)
 
 
 def batches(children: Children, gateway: Gateway, *, first: int, count: int, limit: float) -> Submitted:
     """Submit in batches."""
     child = children.python("load-batch", "load", gateway.port, "batch", first, count, BATCH_CONNECTIONS)
-    return told(child, count, limit)
+    return of_one(child, count, limit)
 
 
 def steady(children: Children, gateway: Gateway, *, rate: int, seconds: int, connections: int) -> Submitted:
     """Submit with a post each at a steady rate."""
     child = children.python("load-rate", "load", gateway.port, "rate", rate, seconds, connections)
-    return told(child, rate * seconds, seconds + 60)
+    return of_one(child, rate * seconds, seconds + 60)
 
 
-def told(child: Child, count: int, limit: float) -> Submitted:
+def of_one(child: Child, count: int, limit: float) -> Submitted:
     """Return what a client tells at its end. Raises Failed."""
-    return Submitted(count=count, **json.loads(child.wait(within=limit)))
+    (ran,) = json.loads(child.wait(within=limit))
+    return Submitted(count=count, **ran)

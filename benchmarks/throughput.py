@@ -48,13 +48,11 @@ def run(options: Options, directory: Path, *, smtp_port: int, data: Path | None 
 
 
 def _job(options: Options, children: Children, serving: Gateway) -> Job:
-    half = options.count // 2
     events, delivered = serving.events(), serving.counts().delivered
     cpu, others = serving.cpu_seconds, procfs.Neighbours()
-    singles = load_runs.singles(
-        children, serving, first=0, count=half, connections=options.connections, limit=options.limit
+    singles, batches = load_runs.mixed(
+        children, serving, count=options.count, connections=options.connections, limit=options.limit
     )
-    batches = load_runs.batches(children, serving, first=half, count=half, limit=options.limit)
 
     def ended() -> bool:
         return (
@@ -66,11 +64,9 @@ def _job(options: Options, children: Children, serving: Gateway) -> Job:
     audited = time.monotonic()
     if extra := serving.events() - events - EVENTS * options.count:
         raise Failed(f"{extra} audit events too many: some deliveries needed more than one attempt")
-    # The second client's start, an interpreter's, is nobody's work but the benchmark's.
-    pause = batches.started - singles.ended
     unavailable = singles.unavailable + batches.unavailable
     job = Job(
-        submit_per_s=options.count / (batches.ended - singles.started - pause),
+        submit_per_s=options.count / (batches.ended - singles.started),
         single_per_s=singles.rate,
         batch_per_s=batches.rate,
         submit_deliver_per_s=options.count / (audited - singles.started),

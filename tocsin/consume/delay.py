@@ -15,7 +15,6 @@ import msgspec
 from tocsin.clock import Clock, Timer
 from tocsin.record import Partition, Received
 
-
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Received).decode
 
