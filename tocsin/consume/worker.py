@@ -26,7 +26,7 @@ _IDLE = timedelta(milliseconds=500)
 _CROWDED = timedelta(milliseconds=50)
 _FETCH = 500
 # What could start if there were permits: some hundred milliseconds of work. More would only take memory.
-_MOST_READY = 1000
+_MOST_READY = 500
 _FIRST_PAUSE, _LAST_PAUSE = timedelta(milliseconds=200), timedelta(seconds=5)
 
 

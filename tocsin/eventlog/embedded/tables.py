@@ -99,7 +99,7 @@ def open_writing(path: str) -> apsw.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
     connection.execute("PRAGMA journal_size_limit = 67108864")
-    connection.execute("PRAGMA cache_size = -12288")
+    connection.execute("PRAGMA cache_size = -6144")
     # What a statement may have to take back is kept in memory: SQLite would write it to a temporary file.
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(DDL)
@@ -115,5 +115,5 @@ def open_reading(path: str) -> apsw.Connection:
     """Open a connection that only reads."""
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(5_000)
-    connection.execute("PRAGMA cache_size = -8192")
+    connection.execute("PRAGMA cache_size = -2048")
     return connection
