@@ -88,6 +88,7 @@ class Attempts:
         self._config = config
         self._reader = reader
         self._carrier = carrier
+        self._providers = {provider.name: provider for provider in carrier.providers}
         self._ledger = ledger
         self._clock = clock
         self._random = random
@@ -136,7 +137,7 @@ class Attempts:
         failure = _bug_failure(error)
         if received.source in self._claimed:
             outcome = outcomes.Unconfirmed(phase="handler_error", code=failure.code, message=failure.message)
-            provider = self._carrier.providers[0].name
+            provider = self._carrier.candidates(found.delivery)[0]
             attempt = Attempt(provider=provider, ended_at=now, took=timedelta(), outcome=outcome, bug=True)
             return settle.attempted(received, found, attempt, self._decide(found, attempt))
         if found.hop.handler_faults:
@@ -150,7 +151,7 @@ class Attempts:
         self._tally.settled(settlement, effective=effective)
 
     async def _send(self, received: Received, found: Readable, message: object) -> Settlement | None:
-        provider = self._carrier.providers[0]
+        provider = self._providers[self._carrier.candidates(found.delivery)[0]]
         at_most_once = found.delivery.semantics == "at_most_once"
         claim = _Claim(
             self._ledger, settle.key_of(found), received.source, at_most_once=at_most_once, claimed=self._claimed

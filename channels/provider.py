@@ -51,7 +51,10 @@ class Carrier(Protocol):
 
     @property
     def providers(self) -> Sequence[Provider]:
-        """The routes, the preferred first."""
+        """All its providers."""
+
+    def candidates(self, delivery: Delivery) -> Sequence[str]:
+        """Return the names of those that can take this delivery, at least one, the preferred first."""
 
     async def render(self, delivery: Delivery) -> Any | Rejected:
         """Return the message for this delivery, or why there can be none (scope `message` or `address`).

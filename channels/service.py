@@ -31,6 +31,7 @@ def _build(context: Context) -> Part:
             CarrierContext(
                 settings=context.settings,
                 clock=context.clock,
+                random=context.random,
                 metrics=context.metrics,
                 templates=context.templates,
             )

@@ -49,6 +49,9 @@ def _build(context: Context) -> Part:
     )
     if http.docs_open:
         _publish(asyncapi.text(asyncapi.document(schema.document)), api.router)
+    for channel in context.channels.values():
+        if channel.router is not None:
+            api.router.include_router(channel.router(context))
     checks = {
         requests.name: _check(requests),
         backlog.name: lambda: Check(ok=not backlog.detail, detail=backlog.detail),

@@ -43,8 +43,12 @@ class EmailCarrier:
 
     @property
     def providers(self) -> Sequence[Provider]:
-        """The one route."""
+        """The one provider."""
         return (self._smtp,)
+
+    def candidates(self, delivery: Delivery) -> Sequence[str]:  # noqa: ARG002 - it takes every mail
+        """Return the name of the one provider."""
+        return (self._smtp.name,)
 
     async def render(self, delivery: Delivery) -> Mail | Rejected:
         """Return the mail of this delivery, or why there can be none."""

@@ -33,7 +33,7 @@ def _carrier(context: CarrierContext) -> Carrier:
 
 channel: Channel[Carrier] = Channel(
     name="email",
-    settings=EmailSettings,
+    settings={SECTION: EmailSettings},
     fragments=schema.fragments,
     template_part=SUBJECT,
     addresses=_addresses,

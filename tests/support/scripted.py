@@ -75,6 +75,11 @@ class ScriptedCarrier:
         """The one provider."""
         return (self.provider,)
 
+    def candidates(self, delivery: Delivery) -> Sequence[str]:
+        """Return the name of the one provider."""
+        del delivery
+        return (self.provider.name,)
+
     async def render(self, delivery: Delivery) -> Delivery | Rejected:
         """Return the delivery itself, unless it is to be refused."""
         return self.refuse(delivery) or delivery

@@ -8,6 +8,7 @@ import msgspec
 from tocsin.errors import SettingsError
 from tocsin.runtime.service import Channel, Service, Simulator
 from tocsin.settings import sections
+from tocsin.settings.values import Settings
 
 T = TypeVar("T", Service, Channel[Any], Simulator)
 
@@ -26,6 +27,11 @@ def channels() -> dict[str, Channel[Any]]:
     return {channel.name: channel for channel in _found("tocsin.channels", Channel)}
 
 
+def enabled(settings: Settings) -> dict[str, Channel[Any]]:
+    """Return the channels that the settings make use of."""
+    return {name: channel for name, channel in channels().items() if channel.enabled(settings)}
+
+
 def simulators() -> list[Simulator]:
     """Return the installed simulators."""
     return _found("tocsin.simulators", Simulator)
@@ -36,7 +42,8 @@ def setting_sections() -> dict[str, type[msgspec.Struct]]:
     found = sections.core()
     for service in services():
         found.update(service.settings)
-    found.update({channel.name: channel.settings for channel in channels().values()})
+    for channel in channels().values():
+        found.update(channel.settings)
     return found
 
 

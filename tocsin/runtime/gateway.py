@@ -130,7 +130,7 @@ async def gateway(
             wiring.wired(
                 settings,
                 version=release,
-                channels=discover.channels(),
+                channels=discover.enabled(settings),
                 delivers=roles.channels if roles else None,
                 clock=clock,
                 random=Random(),  # noqa: S311 - spreads retries, guards nothing
@@ -186,7 +186,10 @@ def _roles(options: UpOptions, settings: Settings) -> Roles | None:
             "everything in one process with `tocsin up`"
         )
     installed = [service.name for service in discover.services()]
-    return roles_of(options.services, services=installed, channels=discover.channels())
+    chosen = roles_of(options.services, services=installed, channels=discover.channels())
+    if idle := (chosen.channels or frozenset()) - discover.enabled(settings).keys():
+        raise SettingsError(f"the channel {min(idle)} has nothing to deliver through: set {min(idle)}.routes")
+    return chosen
 
 
 def _spare_the_collector() -> None:

@@ -28,12 +28,17 @@ CarrierT = TypeVar("CarrierT")
 LOOPBACK = "127.0.0.1"
 
 
+def _always(_settings: Settings) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarrierContext:
     """What a channel's carrier is made from."""
 
     settings: Settings
     clock: Clock
+    random: Random
     metrics: Metrics
     templates: Catalogue
 
@@ -45,21 +50,27 @@ class Channel(Generic[CarrierT]):
     `fragments` returns the JSON Schemas of what it adds to a notification: `{"recipient": {property: schema},
     "content": schema}`. `addresses` returns the normalised addresses of a recipient, at least one, or what is wrong
     with them (a pointer below `/recipient`). `template_part` is a file that a template must have for this channel.
+
+    `settings` are its sections by name: its own, and one for each of its providers. A channel that the settings do not
+    make `enabled` has no topics, takes no notifications and delivers nothing. `router` has what the channel adds to the
+    API, such as the callbacks of its providers; it is made where notifications are taken in.
     """
 
     name: str
-    settings: type[msgspec.Struct]
+    settings: Mapping[str, type[msgspec.Struct]]
     fragments: Callable[[], Mapping[str, Any]]
     template_part: str
     addresses: Callable[[Mapping[str, Any]], Sequence[str] | Fault]
     carrier: Callable[[CarrierContext], CarrierT]
+    enabled: Callable[[Settings], bool] = _always
+    router: "Callable[[Context], APIRouter] | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What a service is made from: everything that the wiring opened.
 
-    `channels` are all that are installed; `delivers` has the names of those that this process delivers on.
+    `channels` are those that are enabled; `delivers` has the names of those that this process delivers on.
     """
 
     settings: Settings
