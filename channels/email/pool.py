@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from channels.email.backoff import Backoff, BackoffPolicy
-from channels.email.places import Places
 from channels.email.wire import Wire, WireLostError
+from tocsin.net.backoff import Backoff, BackoffPolicy
+from tocsin.net.places import Places
 from tocsin.outcome import Deferred, Outcome
 
 _OK = 250
@@ -54,7 +54,7 @@ class Pool:
         monotonic: Callable[[], float],
     ) -> None:
         self._policy = policy
-        self._backoff = Backoff(backoff, monotonic)
+        self._backoff = Backoff[Outcome](backoff, monotonic)
         self._dial = dial
         self._monotonic = monotonic
         self._places = Places(policy.connections)

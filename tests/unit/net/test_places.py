@@ -2,8 +2,8 @@
 
 import asyncio
 
-from channels.email.places import Places
 from tests.support.waiting import until
+from tocsin.net.places import Places
 
 
 def soon() -> float:
