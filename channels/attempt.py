@@ -1,25 +1,25 @@
-"""One record, from the log to its settlement: read, look whether it is time, render, claim, send, decide.
+"""One record, from the log to its settlement: read, look whether it is time, render, find a route, claim, send, decide.
 
-The claim comes last, with the provider's connection held: what is claimed is about to be sent.
+The claim comes last, with the provider's connection held: what is claimed is about to be sent. It is one claim for all
+providers that are tried in the attempt.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from loguru import logger
-
-from channels import settle
-from channels.provider import Carrier, Provider
+from channels import settle, signs
+from channels.provider import Carrier
 from channels.reading import Readable, Reader, Unreadable
-from channels.settle import Attempt
+from channels.routes import Call, Closed, Routes, domain_of
+from channels.settle import Attempt, Tried
 from channels.tally import Tally
 from tocsin import hops, retry, tiers, topics
 from tocsin import outcome as outcomes
 from tocsin.clock import Clock
 from tocsin.deadletter import Reason
-from tocsin.delivery import TemplateRef
+from tocsin.delivery import Delivery, Lane, TemplateRef
 from tocsin.errors import NotClaimed
 from tocsin.hops import Failure
 from tocsin.ledger.port import AttemptKey, Granted, Ledger, Settlement
@@ -31,6 +31,10 @@ from tocsin.retry import RetryPolicy
 _CRASH_LOOP = 3
 # How long a provider may overrun the deadline that it was given before it is cut off.
 _GRACE_SECONDS = 2.0
+# With less of an attempt left, no other provider is tried.
+_LEAST_SECONDS = 5.0
+# What finds no route is not back before that.
+_LEAST_PARKED = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,25 +47,43 @@ class AttemptConfig:
 
 
 class _Claim:
-    """The claim of one attempt, as the provider awaits it; remembers what came of it."""
+    """The claim of one attempt, as its providers await it; remembers what came of it.
+
+    `provider` is the one that is being called; `asked` says that it wants the claim, `awaited` that it has it.
+    """
 
     def __init__(
-        self, ledger: Ledger, key: AttemptKey, source: Source, *, at_most_once: bool, claimed: set[Source]
+        self, ledger: Ledger, key: AttemptKey, source: Source, *, at_most_once: bool, claimed: dict[Source, str]
     ) -> None:
         self._claimed = claimed
         self._ledger = ledger
         self._key = key
         self._source = source
         self._at_most_once = at_most_once
+        self.provider = ""
+        self.asked = self.awaited = False
         self.granted: Granted | None = None
         self.giving_up: Reason | None = None
 
+    def pass_to(self, provider: str) -> None:
+        """Have the provider that is called next ask for it."""
+        self.provider = provider
+        self.asked = self.awaited = False
+
     async def __call__(self) -> None:
+        self.asked = True
+        if self.granted is None:
+            await self._get()
+        else:
+            self._claimed[self._source] = self.provider
+        self.awaited = True
+
+    async def _get(self) -> None:
         answer = await self._ledger.claim(self._key, self._source, durable=self._at_most_once)
         if not isinstance(answer, Granted):
             raise NotClaimed
         self.granted = answer
-        self._claimed.add(self._source)
+        self._claimed[self._source] = self.provider
         if answer.takeovers and self._at_most_once:
             self.giving_up = Reason.OUTCOME_UNKNOWN
         elif answer.takeovers >= _CRASH_LOOP:
@@ -83,7 +105,9 @@ class Attempts:
         clock: Clock,
         random: Callable[[], float],
         tally: Tally,
+        routes: Routes,
         fetch_template: Callable[[TemplateRef], Awaitable[None]],
+        suppressed: Callable[[Delivery], Awaitable[str | None]],
     ) -> None:
         self._config = config
         self._reader = reader
@@ -93,9 +117,11 @@ class Attempts:
         self._clock = clock
         self._random = random
         self._tally = tally
+        self._routes = routes
         self._fetch_template = fetch_template
-        # What was claimed and is not settled yet: if our code fails now, bytes may have left.
-        self._claimed: set[Source] = set()
+        self._suppressed = suppressed
+        # What was claimed and is not settled yet, and by which provider: if our code fails now, bytes may have left.
+        self._claimed: dict[Source, str] = {}
 
     def due(self, received: Received) -> datetime | None:
         """Return until when a record of a retry topic stays where it is."""
@@ -120,6 +146,8 @@ class Attempts:
             return settle.expired(received, found, now)
         if found.hop.not_before is not None and found.hop.not_before > now:
             return settle.parked(received, found, found.hop.not_before, now)
+        if (reason := await self._suppressed(found.delivery)) is not None:
+            return settle.suppressed(received, found, reason, now)
         if found.delivery.template is not None:
             await self._fetch_template(found.delivery.template)
         message = await self._carrier.render(found.delivery)
@@ -135,9 +163,8 @@ class Attempts:
         if isinstance(found, Unreadable):
             return settle.unreadable(received, self._config.channel, found, now)
         failure = _bug_failure(error)
-        if received.source in self._claimed:
+        if (provider := self._claimed.get(received.source)) is not None:
             outcome = outcomes.Unconfirmed(phase="handler_error", code=failure.code, message=failure.message)
-            provider = self._carrier.candidates(found.delivery)[0]
             attempt = Attempt(provider=provider, ended_at=now, took=timedelta(), outcome=outcome, bug=True)
             return settle.attempted(received, found, attempt, self._decide(found, attempt))
         if found.hop.handler_faults:
@@ -147,41 +174,80 @@ class Attempts:
 
     def settled(self, received: Received, settlement: Settlement, *, effective: bool) -> None:
         """Count what was written."""
-        self._claimed.discard(received.source)
+        self._claimed.pop(received.source, None)
         self._tally.settled(settlement, effective=effective)
 
     async def _send(self, received: Received, found: Readable, message: object) -> Settlement | None:
-        provider = self._providers[self._carrier.candidates(found.delivery)[0]]
-        at_most_once = found.delivery.semantics == "at_most_once"
+        delivery = found.delivery
+        candidates, domain = self._carrier.candidates(delivery), domain_of(delivery.address)
+        call = await self._routes.begin(candidates, domain=domain, urgent=delivery.lane is Lane.HIGH)
+        if isinstance(call, Closed):
+            return self._no_route(received, found, call)
         claim = _Claim(
-            self._ledger, settle.key_of(found), received.source, at_most_once=at_most_once, claimed=self._claimed
+            self._ledger,
+            settle.key_of(found),
+            received.source,
+            at_most_once=delivery.semantics == "at_most_once",
+            claimed=self._claimed,
         )
-        started = self._clock.monotonic()
         try:
-            outcome = await self._call(provider, found, message, claim)
+            attempt = await self._attempt(found, message, call, candidates, claim)
         except NotClaimed:
             return self._not_claimed(received, found, claim)
-        took = timedelta(seconds=self._clock.monotonic() - started)
-        attempt = Attempt(provider=provider.name, ended_at=self._clock.now(), took=took, outcome=outcome)
-        self._tally.attempted(attempt)
         decision = self._decide(found, attempt)
         if isinstance(decision, retry.NoAttempt):
-            logger.error("route_misconfigured", provider=provider.name, code=outcome.code, detail=outcome.message)
             key = settle.key_of(found)
             return settle.parked(received, found, decision.not_before, attempt.ended_at, gives_back=key)
         return settle.attempted(received, found, attempt, decision)
 
-    async def _call(self, provider: Provider, found: Readable, message: object, claim: _Claim) -> Outcome:
+    def _no_route(self, received: Received, found: Readable, closed: Closed) -> Settlement:
+        """Park it until a route may take it. It is no attempt, and nothing was claimed."""
+        now = self._clock.now()
+        wait = max(timedelta(seconds=closed.wait_seconds), _LEAST_PARKED)
+        return settle.parked(received, found, min(now + wait, found.hop.expires_at), now)
+
+    async def _attempt(
+        self, found: Readable, message: object, call: Call, candidates: Sequence[str], claim: _Claim
+    ) -> Attempt:
+        """Call a provider, and where it is to blame that the message was not taken, at once another one."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._config.deadline.total_seconds()
+        tried: tuple[Tried, ...] = ()
+        while True:
+            started = self._clock.monotonic()
+            outcome = await self._call(call, found, message, claim, deadline=deadline)
+            took = timedelta(seconds=self._clock.monotonic() - started)
+            attempt = Attempt(
+                provider=call.provider, ended_at=self._clock.now(), took=took, outcome=outcome, tried=tried
+            )
+            self._tally.attempted(attempt)
+            if not signs.fails_over(outcome, claimed=claim.awaited) or deadline - loop.time() < _LEAST_SECONDS:
+                return attempt
+            tried += (Tried(provider=call.provider, outcome=outcomes.name(outcome), code=outcome.code),)
+            another = self._routes.begin_now(candidates, avoid=[each.provider for each in tried], domain=call.domain)
+            if another is None:
+                return attempt
+            call = another
+
+    async def _call(self, call: Call, found: Readable, message: object, claim: _Claim, *, deadline: float) -> Outcome:
+        outcome: Outcome | None = None
+        # Where the ledger has kept it waiting for the claim, the provider is not to blame.
+        blamed = True
+        claim.pass_to(call.provider)
         key = f"{found.delivery.id}:{found.hop.life}"
         try:
             async with asyncio.timeout_at(deadline + _GRACE_SECONDS):
-                return await provider.send(message, key=key, deadline=deadline, claim=claim)
+                provider = self._providers[call.provider]
+                outcome = await provider.send(message, key=key, deadline=deadline, claim=claim)
         except TimeoutError:
-            if claim.granted is None:
-                return outcomes.Deferred(cause="deadline", message="no attempt could begin in time")
-            return outcomes.Unconfirmed(phase="deadline", message="the provider did not answer in time")
+            if claim.awaited:
+                outcome = outcomes.Unconfirmed(phase="deadline", message="the provider did not answer in time")
+            else:
+                blamed = not claim.asked
+                outcome = outcomes.Deferred(cause="deadline", message="no attempt could begin in time")
+        finally:
+            self._routes.ended(call, outcome if blamed else None, claimed=claim.awaited)
+        return outcome
 
     def _not_claimed(self, received: Received, found: Readable, claim: _Claim) -> Settlement | None:
         if claim.giving_up is None:

@@ -1,8 +1,8 @@
 """The port between the delivery path and a provider, and what a channel brings to carry its messages."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tocsin.delivery import Delivery
 from tocsin.outcome import Outcome, Rejected
@@ -12,11 +12,15 @@ Claim = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What the provider is able to do, so that the path above need not guess."""
+    """What the provider is able to do, so that the path above need not guess.
+
+    `max_in_flight` calls are made at once at most, and `messages_per_second` on average where there is such a limit.
+    """
 
     idempotency: bool = False
     receipts: bool = False
     max_in_flight: int = 16
+    messages_per_second: float | None = None
 
 
 class Provider(Protocol):
@@ -64,3 +68,12 @@ class Carrier(Protocol):
 
     async def aclose(self) -> None:
         """Close the providers."""
+
+
+@runtime_checkable
+class Weighted(Protocol):
+    """What a carrier is besides, if its deliveries are shared out among its providers rather than go to the first."""
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """The share of each provider, by name, above 0; they are compared with each other only."""

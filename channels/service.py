@@ -1,31 +1,40 @@
 """The channels service: for each channel a worker a lane, fresh and retried traffic apart."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from channels import routes as routing
+from channels.admission import Admission
 from channels.attempt import AttemptConfig, Attempts
+from channels.changes import RouteChanges
 from channels.pinned import PinnedTemplates
-from channels.provider import Carrier
+from channels.provider import Carrier, Weighted
 from channels.reading import Reader
+from channels.refreshing import Refreshing
+from channels.routes import Routes
 from channels.tally import Tally
 from tocsin import schemas, topics
-from tocsin.consume.permits import Permits, Stream
+from tocsin.consume.permits import Stream
 from tocsin.consume.worker import Budget, Worker, WorkerConfig
 from tocsin.delivery import Lane
 from tocsin.retry import RetryPolicy
 from tocsin.runtime.service import CarrierContext, Channel, Context, Part, Service
 from tocsin.settings import sections
+from tocsin.store.suppressed import SuppressedAddresses
 from tocsin.tiers import TIERS
 from tocsin.web.health import Check
 
 
 def _build(context: Context) -> Part:
     budget = Budget(context.settings.section("worker", sections.Worker).buffer_bytes)
+    suppressed = SuppressedAddresses(store=context.store, clock=context.clock)
+    refreshing = Refreshing(suppressed, clock=context.clock)
+    changes = RouteChanges(publisher=context.publisher, clock=context.clock, metrics=context.metrics)
     carriers: list[Carrier] = []
     workers: list[Worker] = []
-    checks = {}
+    checks = {refreshing.name: lambda: Check(ok=refreshing.healthy, detail=refreshing.detail)}
     for channel in (each for name, each in context.channels.items() if name in context.delivers):
         carrier = channel.carrier(
             CarrierContext(
@@ -38,18 +47,26 @@ def _build(context: Context) -> Part:
         )
         carriers.append(carrier)
         tally = Tally(channel.name, metrics=context.metrics)
-        workers.extend(_workers(context, channel, carrier, tally, budget))
-        checks[f"channel_{channel.name}"] = _check(tally)
+        routes = _routes(context, channel.name, carrier, changes)
+        workers.extend(_workers(context, channel, carrier, tally, budget, routes=routes, suppressed=suppressed))
+        checks[f"channel_{channel.name}"] = _check(tally, routes)
 
     async def aclose() -> None:
         for carrier in carriers:
             await carrier.aclose()
 
-    return Part(loops=workers, checks=checks, aclose=aclose)
+    return Part(loops=[*workers, refreshing, changes], checks=checks, aclose=aclose)
 
 
 def _workers(
-    context: Context, channel: Channel[Any], carrier: Carrier, tally: Tally, budget: Budget
+    context: Context,
+    channel: Channel[Any],
+    carrier: Carrier,
+    tally: Tally,
+    budget: Budget,
+    *,
+    routes: Routes,
+    suppressed: SuppressedAddresses,
 ) -> Iterator[Worker]:
     settings = context.settings.section("worker", sections.Worker)
     handler = Attempts(
@@ -64,9 +81,11 @@ def _workers(
         clock=context.clock,
         random=context.random.random,
         tally=tally,
+        routes=routes,
         fetch_template=PinnedTemplates(context.templates, context.template_versions).fetch,
+        suppressed=lambda each: suppressed.reason(each.tenant, each.channel, each.address),
     )
-    permits = Permits(settings.in_flight)
+    permits = Admission(settings.in_flight, routes)
     context.metrics.in_flight(channel.name).set_function(lambda: permits.in_flight)
     lateness = context.metrics.retry_lateness_seconds(channel.name)
     for lane in Lane:
@@ -83,10 +102,22 @@ def _workers(
                 clock=context.clock,
                 config=_config(settings, retrying=retrying),
                 on_released=lambda late: lateness.observe(late.total_seconds()),
-                may_take=lambda: not tally.halted,
+                may_take=lambda: suppressed.loaded and not tally.halted and routes.may_take(),
             )
             context.metrics.unfinished_records(worker.name).set_function(partial(getattr, worker, "unfinished"))
             yield worker
+
+
+def _routes(context: Context, channel: str, carrier: Carrier, changes: RouteChanges) -> Routes:
+    for provider in carrier.providers:
+        changes.watch(channel, provider.name)
+    return Routes(
+        carrier.providers,
+        clock=context.clock,
+        random=context.random.random,
+        on_change=partial(changes.tell, channel),
+        weights=carrier.weights if isinstance(carrier, Weighted) else None,
+    )
 
 
 def _config(settings: sections.Worker, *, retrying: bool) -> WorkerConfig:
@@ -110,10 +141,17 @@ def _policy(settings: sections.Retry) -> RetryPolicy:
     )
 
 
-def _check(tally: Tally) -> Any:
+def _check(tally: Tally, routes: Routes) -> Callable[[], Check]:
+    """Return the readiness of a channel. A provider that is down is told, and does not make the gateway unready: it
+    would take no notification for any channel any more. Wrong settings do."""
+
     def check() -> Check:
-        detail = "too many deliveries died of our own errors; see the log, mend it, and restart"
-        return Check(ok=not tally.halted, detail=detail if tally.halted else "")
+        if tally.halted:
+            detail = "too many deliveries died of our own errors; see the log, mend it, and restart"
+            return Check(ok=False, detail=detail)
+        conditions = routes.conditions
+        misconfigured = all(condition.misconfigured for condition in conditions.values())
+        return Check(ok=not misconfigured, detail="; ".join(routing.closed(conditions)))
 
     return check
 

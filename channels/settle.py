@@ -23,16 +23,25 @@ from tocsin.outcome import Outcome
 from tocsin.record import Received, Record
 
 
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider that did not take the message, so that another one was tried in the same attempt."""
+
+    provider: str
+    outcome: str
+    code: str
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt that was made: through which provider, when it ended, what it took and what it came to.
 
-    `bug`: the outcome is unknown because our own code failed.
+    `tried` are the providers before it in the same attempt. `bug`: the outcome is unknown because our own code failed.
     """
 
     provider: str
     ended_at: datetime
     took: timedelta
     outcome: Outcome
+    tried: tuple[Tried, ...] = ()
     bug: bool = False
 
 
@@ -53,6 +62,7 @@ def attempted(received: Received, readable: Readable, attempt: Attempt, decision
             return _ended(received, readable, State.EXPIRED, told, data={"channel": readable.delivery.channel})
         case retry.Dead(reason=reason):
             data, letter = _dead(received, readable, _after(readable.hop, attempt), reason)
+            data |= _suppressing(readable, attempt.outcome, attempt.provider)
             return _ended(received, readable, State.DEAD, told, data=data, letter=letter)
         case retry.NoAttempt():
             raise ValueError("a call that is no attempt is parked, not settled")
@@ -78,6 +88,15 @@ def expired(received: Received, readable: Readable, now: datetime) -> Settlement
     event = _event(readable, lifecycle.ending(State.EXPIRED), now, {"channel": readable.delivery.channel})
     return Settlement(
         source=received.source, records=(audit_record(event),), life=_life(readable), terminal=State.EXPIRED
+    )
+
+
+def suppressed(received: Received, readable: Readable, reason: str, now: datetime) -> Settlement:
+    """Return what to write for a delivery to an address that nothing may be sent to."""
+    data = {"channel": readable.delivery.channel, "reason": reason}
+    event = _event(readable, lifecycle.ending(State.SUPPRESSED), now, data)
+    return Settlement(
+        source=received.source, records=(audit_record(event),), life=_life(readable), terminal=State.SUPPRESSED
     )
 
 
@@ -160,6 +179,13 @@ def _dead(received: Received, readable: Readable, hop: Hop, reason: Reason) -> t
     return data, deadletter.of_delivery(received, channel=delivery.channel, hop=hop, reason=reason)
 
 
+def _suppressing(readable: Readable, outcome: Outcome, provider: str) -> dict[str, str]:
+    """Return what the event of a death says more where the address is not to be used again."""
+    if not isinstance(outcome, outcomes.Rejected) or outcome.suppress is None:
+        return {}
+    return {"suppress": outcome.suppress, "address": readable.delivery.address, "provider": provider}
+
+
 def _ended(
     received: Received,
     readable: Readable,
@@ -213,7 +239,7 @@ def _waiting(received: Received, readable: Readable, hop: Hop, wait: timedelta) 
 
 def _attempted_event(readable: Readable, attempt: Attempt) -> AuditEvent:
     outcome = attempt.outcome
-    data = {
+    data: dict[str, Any] = {
         "channel": readable.delivery.channel,
         "provider": attempt.provider,
         "outcome": outcomes.name(outcome),
@@ -221,6 +247,8 @@ def _attempted_event(readable: Readable, attempt: Attempt) -> AuditEvent:
         "message": outcome.message,
         "duration_ms": attempt.took // timedelta(milliseconds=1),
     }
+    if attempt.tried:
+        data["tried"] = msgspec.to_builtins(attempt.tried)
     return _event(readable, Event.ATTEMPTED, attempt.ended_at, data, attempt=readable.hop.attempt + 1)
 
 

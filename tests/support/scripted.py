@@ -31,14 +31,24 @@ def delivers(delivery: Delivery, number: int) -> Outcome:
 class ScriptedProvider:
     """Fulfils `channels.provider.Provider`. `script` is asked with the delivery and how often it was called for it.
 
-    `hold`, while it is set, keeps every call waiting after its claim.
+    `hold`, while it is set, keeps every call waiting after its claim. `unreachable`, while it is set, is answered
+    before the claim, as by a provider to which no connection can be had; `dials` are the times of all calls.
     """
 
-    name = "scripted"
-    capabilities = Capabilities()
-
-    def __init__(self, clock: ManualClock, script: Script = delivers) -> None:
+    def __init__(
+        self,
+        clock: ManualClock,
+        script: Script = delivers,
+        *,
+        name: str = "scripted",
+        max_in_flight: int = 1000,
+        messages_per_second: float | None = None,
+    ) -> None:
+        self.name = name
+        self.capabilities = Capabilities(max_in_flight=max_in_flight, messages_per_second=messages_per_second)
         self.script = script
+        self.unreachable: Outcome | None = None
+        self.dials: list[datetime] = []
         self.calls: list[Call] = []
         self.hold: asyncio.Event | None = None
         self._clock = clock
@@ -46,6 +56,9 @@ class ScriptedProvider:
     async def send(self, message: Delivery, *, key: str, deadline: float, claim: Claim) -> Outcome:
         """Claim, take note, and answer by the script."""
         del deadline
+        self.dials.append(self._clock.now())
+        if self.unreachable is not None:
+            return self.unreachable
         await claim()
         self.calls.append(Call(address=message.address, key=key, at=self._clock.now()))
         if self.hold is not None:
@@ -66,19 +79,20 @@ class ScriptedProvider:
 class ScriptedCarrier:
     """Fulfils `channels.provider.Carrier`: the message is the delivery."""
 
-    def __init__(self, provider: ScriptedProvider) -> None:
+    def __init__(self, provider: ScriptedProvider, *others: ScriptedProvider) -> None:
         self.provider = provider
+        self._providers = (provider, *others)
         self.refuse: Callable[[Delivery], Rejected | None] = lambda _: None
 
     @property
     def providers(self) -> Sequence[Provider]:
-        """The one provider."""
-        return (self.provider,)
+        """All of them."""
+        return self._providers
 
     def candidates(self, delivery: Delivery) -> Sequence[str]:
-        """Return the name of the one provider."""
+        """Return the names of all, in order."""
         del delivery
-        return (self.provider.name,)
+        return [provider.name for provider in self._providers]
 
     async def render(self, delivery: Delivery) -> Delivery | Rejected:
         """Return the delivery itself, unless it is to be refused."""

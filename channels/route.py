@@ -1,0 +1,156 @@
+"""What is known of one provider: its breaker, its tokens, how many calls it bears, and how well it does."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from channels import signs
+from channels.breaker import Breaker, BreakerPolicy, BreakerState
+from channels.bucket import Bucket
+from channels.concurrency import Concurrency
+from channels.provider import Capabilities
+from channels.signs import Sign
+from channels.turns import Turns
+from tocsin.outcome import Misconfigured, Outcome
+
+# What has to wait for longer than this does not wait in place.
+PATIENCE_SECONDS = 2.0
+_LONGEST_HOLD = timedelta(hours=24)
+_LEAST_HEALTH, _SICKENING, _HEALING_SECONDS = 0.05, 0.8, 60.0
+_SMOOTHING = 0.1
+_LEAST_TOOK = 0.001
+_MOST_TEXT = 512
+
+
+class RouteState(StrEnum):
+    """Whether a route takes messages, as `tocsin.route.changed` tells it. Its breaker's words are the opposite."""
+
+    OPEN = "open"
+    PROBING = "probing"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """The state of a route, and why in words without contents."""
+
+    state: RouteState = RouteState.OPEN
+    why: str = ""
+    misconfigured: bool = False
+
+
+class Route:
+    """One provider, as far as it is used. All times are monotonic seconds."""
+
+    def __init__(self, name: str, capabilities: Capabilities, *, weight: float, policy: BreakerPolicy) -> None:
+        self.name = name
+        self.weight = weight
+        self.condition = Condition()
+        self.turns = Turns(max(1, capabilities.max_in_flight))
+        self._breaker = Breaker(policy)
+        self._bucket = Bucket(capabilities.messages_per_second)
+        self._concurrency = Concurrency(capabilities.max_in_flight)
+        self._took = 0.0
+        self._health, self._health_at = 1.0, 0.0
+        self._why = ""
+        # How many deliveries may be under way so that none waits much longer than PATIENCE_SECONDS.
+        self.room = self._room()
+
+    def takes(self, now: float) -> bool:
+        """Return whether it takes messages, apart from probes."""
+        return self._breaker.closed and self._bucket.held(now) <= PATIENCE_SECONDS
+
+    def closed_for(self, now: float) -> float:
+        """Return for how long nothing at all may be sent, not even a probe."""
+        return max(self._breaker.wait(now), self._bucket.held(now))
+
+    def wait(self, now: float, domain: str = "") -> float:
+        """Return about how long a message to `domain` would wait; up to PATIENCE_SECONDS it may do so in place."""
+        barred = self._breaker.wait(now)
+        if barred:
+            # Nobody waits in place for a probe's turn.
+            return max(barred, PATIENCE_SECONDS * 1.01)
+        return max(self._bucket.wait(now, domain), self._line_wait())
+
+    def health(self, now: float) -> float:
+        """Return how well it did lately, up to 1. It heals with time."""
+        return min(1.0, self._health + (now - self._health_at) / _HEALING_SECONDS)
+
+    def take_token(self, now: float) -> float:
+        """Take a token; return how long to wait before it may be used."""
+        return self._bucket.take(now)
+
+    def began(self, now: float) -> int:
+        """Take note of a call; return the epoch with which its end is told."""
+        return self._breaker.began(now)
+
+    def ended(self, epoch: int, outcome: Outcome, *, claimed: bool, took: float, now: float, domain: str) -> None:
+        """Take note of what a call came to, and how many seconds it took."""
+        self._took += _SMOOTHING * (took - self._took)
+        match signs.of(outcome, claimed=claimed):
+            case Sign.WORKS:
+                self._breaker.succeeded(epoch)
+                self._concurrency.succeeded()
+            case Sign.FAILS:
+                self._why = f"its calls fail: {getattr(outcome, 'cause', 'no answer')}"
+                self._breaker.failed(epoch, now)
+                self._sicken(now)
+            case Sign.MISCONFIGURED:
+                self._why = _misconfiguration(outcome)
+                self._breaker.refused(epoch, now)
+                self._sicken(now)
+        if signs.congested(outcome):
+            self._concurrency.congested(now)
+            self._sicken(now)
+        self.turns.limit = self._concurrency.limit
+        self.room = self._room()
+        asked = signs.asks_to_wait(outcome)
+        if asked is not None:
+            until = now + min(asked, _LONGEST_HOLD).total_seconds()
+            self._bucket.hold(until, now, domain if signs.of_domain(outcome) else "")
+
+    def look(self, now: float) -> bool:
+        """Bring `condition` up to date; return whether that changed it."""
+        known = self.condition
+        if known.state is RouteState.OPEN and self.takes(now):
+            return False
+        found = self._condition(now)
+        if (found.state, found.misconfigured) == (known.state, known.misconfigured):
+            return False
+        self.condition = found
+        return True
+
+    def _condition(self, now: float) -> Condition:
+        state, misconfigured = self._breaker.state, self._breaker.misconfigured
+        if self._breaker.closed:
+            if self._bucket.held(now) <= PATIENCE_SECONDS:
+                return Condition(why="it works")
+            return Condition(state=RouteState.CLOSED, why=f"it wants nothing for {self._bucket.held(now):.0f} s")
+        # A probe that failed is followed by another: between them it is being probed all the same.
+        probed = self.condition.state is RouteState.PROBING and self.condition.misconfigured == misconfigured
+        probing = state is BreakerState.HALF_OPEN or probed
+        told = RouteState.PROBING if probing else RouteState.CLOSED
+        return Condition(state=told, why=self._why, misconfigured=misconfigured)
+
+    def _room(self) -> float:
+        """By Little's law: those that are being sent, and as many as go in the time that one may wait."""
+        took = max(self._took, _LEAST_TOOK)
+        room = self.turns.limit * (1.0 + PATIENCE_SECONDS / took)
+        rate = self._bucket.rate
+        return room if rate is None else min(room, 1.0 + rate * (PATIENCE_SECONDS + took))
+
+    def _line_wait(self) -> float:
+        turns = self.turns
+        if turns.under_way < turns.limit:
+            return 0.0
+        return (turns.waiting + 1) * self._took / turns.limit
+
+    def _sicken(self, now: float) -> None:
+        self._health = max(_LEAST_HEALTH, self.health(now) * _SICKENING)
+        self._health_at = now
+
+
+def _misconfiguration(outcome: Outcome) -> str:
+    """Return what is wrong with our settings, by what the adapter says. Adapters redact what they repeat."""
+    detail = outcome.detail if isinstance(outcome, Misconfigured) else ""
+    return " ".join(part for part in (detail, outcome.code, outcome.message) if part)[:_MOST_TEXT]
