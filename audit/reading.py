@@ -13,6 +13,8 @@ _channels = msgspec.json.Decoder(list[str])
 _metadata = msgspec.json.Decoder(dict[str, str])
 _data = msgspec.json.Decoder(dict[str, Any])
 _ORDER: dict[str, int] = {event: order for order, event in enumerate(Event)}
+_RECEIPTS: frozenset[str] = frozenset(event for event in Event if event.startswith("tocsin.receipt."))
+_LAST = 2**31
 
 
 def notification(row: Row[Any]) -> NotificationView:
@@ -63,8 +65,12 @@ def event(row: Row[Any]) -> EventView:
 
 
 def order(row: Row[Any]) -> tuple[int, int, int]:
-    """Return the key that sorts events by time; of one moment, the attempt comes before what it led to."""
-    return row.time, row.attempt or 0, _ORDER.get(row.type, len(_ORDER))
+    """Return the key that sorts events by time; of one moment, the attempt comes before what it led to.
+
+    A receipt does not say to which attempt it belongs: it comes last.
+    """
+    attempt = _LAST if row.type in _RECEIPTS else row.attempt or 0
+    return row.time, attempt, _ORDER.get(row.type, len(_ORDER))
 
 
 def moment(milliseconds: int | None) -> str | None:

@@ -15,6 +15,9 @@ PRECEDENCE = (
     State.SUPPRESSED,
     State.CANCELLED,
 )
+# Channels whose addresses are devices of the recipient: whoever was reached on one of them was reached. The audit also
+# tells of channels that the settings have no more, so it does not ask them.
+_DEVICES = frozenset({"push", "browser"})
 _ORDER = {state: order for order, state in enumerate(PRECEDENCE)}
 
 
@@ -23,6 +26,13 @@ def of(states: Collection[State]) -> State:
     return min(states, key=_ORDER.__getitem__, default=State.ACCEPTED)
 
 
-def partial(states: Collection[State]) -> bool:
-    """Return whether a notification that counts as delivered did not reach all of its deliveries."""
-    return of(states) is State.DELIVERED and any(state is not State.DELIVERED for state in states)
+def partial(deliveries: Collection[tuple[str, State]]) -> bool:
+    """Return whether a notification that counts as delivered missed somebody. `deliveries` are channels and states.
+
+    Of the devices of one person one is enough.
+    """
+    if of([state for _, state in deliveries]) is not State.DELIVERED:
+        return False
+    reached = {channel for channel, state in deliveries if state is State.DELIVERED}
+    missed = {channel for channel, state in deliveries if state is not State.DELIVERED}
+    return bool(missed - (reached & _DEVICES))

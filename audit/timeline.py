@@ -64,10 +64,10 @@ async def _whole(connection: AsyncConnection, row: Row[Any]) -> TimelineView:
     views = [
         _delivery(delivery, [life for life in lived if life.delivery_id == delivery.id], told) for delivery in made
     ]
-    states = [view.state for view in views]
+    partial = summary.partial([(view.channel, view.state) for view in views])
     # What belongs to no life that is known, the notification's own events above all, is left over.
     rest = sorted((event for each in told.values() for event in each), key=lambda event: event.time)
-    return TimelineView(**reading.members(row), partial=summary.partial(states), deliveries=views, events=rest)
+    return TimelineView(**reading.members(row), partial=partial, deliveries=views, events=rest)
 
 
 async def _events(connection: AsyncConnection, notification_id: str, delivery_ids: Sequence[str]) -> list[Row[Any]]:

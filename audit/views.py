@@ -81,7 +81,10 @@ class NotificationView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineView(NotificationView):
-    """A notification with all that happened to it. `partial`: delivered, but not to all of its addresses."""
+    """A notification with all that happened to it.
+
+    `partial`: delivered, but not on all of its channels and addresses; of the devices of channel push one is enough.
+    """
 
     partial: bool = False
     deliveries: list[DeliveryView] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, Any
 
 import msgspec
@@ -20,6 +21,7 @@ from tocsin.web.problems import ProblemError
 
 _MAX_KEY = 255
 _JSON = "application/json"
+_TAGS: list[str | Enum] = ["notifications"]
 _encoder = msgspec.json.Encoder()
 
 
@@ -39,12 +41,14 @@ class Api:
         self._submitter = submitter
         self._sizes = sizes
         self._metrics = metrics
-        self.router = APIRouter(tags=["notifications"], route_class=DirectRoute)
+        # The tag is the routes': what else is included in the router has one of its own.
+        self.router = APIRouter(route_class=DirectRoute)
         self.router.add_api_route(
             "/v1/notifications",
             self._single,
             methods=["POST"],
             status_code=202,
+            tags=_TAGS,
             summary="Submit a notification",
             openapi_extra=examples.single(schema),
             responses=examples.SINGLE_ANSWERS,
@@ -54,6 +58,7 @@ class Api:
             self._batch,
             methods=["POST"],
             status_code=202,
+            tags=_TAGS,
             summary="Submit up to 1,000 notifications, each with its own answer",
             openapi_extra=examples.batch(schema),
             responses=examples.BATCH_ANSWERS,

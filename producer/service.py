@@ -14,7 +14,10 @@ from producer.request import RequestReader
 from producer.requests import Requests
 from producer.schema import composed
 from producer.submit import SubmitConfig, Submitter
-from tocsin import schemas
+from producer.suppressing import SuppressionSink
+from producer.suppressions_api import SuppressionsApi
+from tocsin import schemas, topics
+from tocsin.consume.ingest import Ingest
 from tocsin.runtime.service import Context, Part, Service
 from tocsin.settings import sections
 from tocsin.settings.values import Settings
@@ -25,7 +28,11 @@ from tocsin.web.health import Check
 def _build(context: Context) -> Part:
     http = context.settings.section("http", sections.Http)
     schema = Schema(composed(schemas.document("notification"), context.channels.values()))
-    checker = Checker(channels=context.channels, templates=context.templates, limits=_limits(context.settings))
+    checker = Checker(
+        channels={name: channel.under(context.settings) for name, channel in context.channels.items()},
+        templates=context.templates,
+        limits=_limits(context.settings),
+    )
     backlog = Backlog(context.log, retention=context.audit_retention, clock=context.clock)
     submitter = Submitter(
         _config(context.settings),
@@ -35,6 +42,7 @@ def _build(context: Context) -> Part:
         clock=context.clock,
         randbytes=context.randbytes,
         take_intake=backlog.take_intake,
+        lookups={name: each.lookup(context) for name, each in context.channels.items() if each.lookup is not None},
     )
     sizes = Sizes(notification=http.max_notification_bytes, batch=http.max_batch_bytes, items=http.max_batch_items)
     api = Api(submitter, sizes=sizes, metrics=context.metrics, schema=schema.document)
@@ -52,11 +60,17 @@ def _build(context: Context) -> Part:
     for channel in context.channels.values():
         if channel.router is not None:
             api.router.include_router(channel.router(context))
+    suppressions = SuppressionsApi(
+        store=context.store, channels=context.channels, publisher=context.publisher, clock=context.clock
+    )
+    api.router.include_router(suppressions.router)
+    suppressing = _suppressing(context)
     checks = {
         requests.name: _check(requests),
+        suppressing.name: _check(suppressing),
         backlog.name: lambda: Check(ok=not backlog.detail, detail=backlog.detail),
     }
-    return Part(router=api.router, loops=(requests, backlog), checks=checks)
+    return Part(router=api.router, loops=(requests, backlog, suppressing), checks=checks)
 
 
 def _publish(text: str, router: APIRouter) -> None:
@@ -69,7 +83,21 @@ def _publish(text: str, router: APIRouter) -> None:
     router.add_api_route("/asyncapi.json", answer, include_in_schema=False, route_class_override=APIRoute)
 
 
-def _check(loop: Requests) -> Callable[[], Check]:
+def _suppressing(context: Context) -> Ingest:
+    sink = SuppressionSink(clock=context.clock)
+    return Ingest(
+        name=sink.name,
+        topics=[topics.AUDIT],
+        group=topics.sink_group("producer", "suppressing"),
+        log=context.log,
+        store=context.store,
+        sink=sink,
+        metrics=context.metrics,
+        clock=context.clock,
+    )
+
+
+def _check(loop: Requests | Ingest) -> Callable[[], Check]:
     return lambda: Check(ok=loop.healthy, detail=loop.detail)
 
 

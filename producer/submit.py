@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from producer import registered
 from producer.check import Checked, Checker
 from producer.fanout import Fanout, fan_out
 from tocsin import ids
@@ -25,6 +26,7 @@ from tocsin.ledger.port import (
     SubmitAnswer,
     SubmitClaim,
 )
+from tocsin.runtime.service import Lookup
 from tocsin.validation import Fault, Schema
 
 
@@ -100,8 +102,10 @@ class Submitter:
         clock: Clock,
         randbytes: Callable[[int], bytes],
         take_intake: Callable[[], None],
+        lookups: Mapping[str, Lookup] | None = None,
     ) -> None:
         self._take_intake = take_intake
+        self._lookups = lookups or {}
         self._config = config
         self._schema = schema
         self._checker = checker
@@ -112,19 +116,24 @@ class Submitter:
     async def submit(self, tenant: str, items: Sequence[Item]) -> Sequence[Result]:
         """Take what can be taken and say what became of each, in order.
 
-        Raises LogFull and LogUnavailable (nothing was taken), NotDurableInTime (it may have been).
+        Raises LogFull, LogUnavailable and StoreUnavailable (nothing was taken), NotDurableInTime (it may have been).
         """
         self._take_intake()
-        prepared = [self._prepare(tenant, item) for item in items]
+        if self._lookups:
+            wholes = [await registered.completed(item.document, tenant, self._lookups) for item in items]
+            prepared = [self._prepare(tenant, item, whole) for item, whole in zip(items, wholes, strict=True)]
+        else:
+            prepared = [self._prepare(tenant, item, item.document) for item in items]
         good = [each for each in prepared if isinstance(each, _Prepared)]
         answers = iter(await self._accept(good)) if good else iter(())
         return [_result(each, next(answers)) if isinstance(each, _Prepared) else each for each in prepared]
 
-    def _prepare(self, tenant: str, item: Item) -> "_Prepared | Refused":
+    def _prepare(self, tenant: str, item: Item, whole: Any) -> "_Prepared | Refused":
+        # `whole` is the document with what is registered: only its addresses come from there.
         if faults := self._schema.faults(item.document):
             return Refused(faults=faults)
         now = self._clock.now()
-        checked = self._checker.check(item.document, size=item.size, now=item.asked_at or now)
+        checked = self._checker.check(whole, size=item.size, now=item.asked_at or now)
         if not isinstance(checked, Checked):
             return Refused(faults=checked)
         fanout = fan_out(

@@ -20,12 +20,17 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """Final. `address`: this address will not work; `message`: this message will not; `route`: not through here."""
+    """Final. `address`: this address will not work; `message`: this message will not; `route`: not through here.
+
+    `suppress`: the provider says that nothing is to be sent to the address any more, for this reason
+    (`store.suppressions.Reason`).
+    """
 
     reason: str
     scope: Literal["address", "message", "route"]
     code: str = ""
     message: str = ""
+    suppress: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,6 +156,10 @@ async def _open_postgres(url: str, config: PostgresConfig) -> AsyncIterator[Stor
         try:
             async with store.write() as connection:
                 await postgres.check(connection)
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, OSError):
+                raise StoreUnavailable(f"{error}; see store.url, and whether PostgreSQL runs there") from error
+            raise
         except (DBAPIError, ValueError) as error:
             if postgres.misconfigured(error):
                 raise SettingsError(f"store.url: {_told(error)}") from None

@@ -27,6 +27,11 @@ _MIGRATION_LOCK = 0x746F6373696E
 _DATA = frozenset({"21", "22", "23", "44", "54"})
 _READ_ONLY = "25006"
 _LOST_STATEMENTS = frozenset({"26000", "42P05"})
+_MENDS = {
+    "28000": "make the role and let it in (configs/database/postgresql.toml), or name another in store.url",
+    "28P01": "give its password in store.url, or name the file that holds it in store.password_file",
+    "3D000": "make it (configs/database/postgresql.toml), or name another in store.url",
+}
 _FILES = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl"})
 
 
@@ -126,8 +131,11 @@ def _engine(**options: Any) -> AsyncEngine:
 
 def advice(error: DBAPIError) -> str | None:
     """Return what to do about an error where its own words would not tell, None for any other."""
-    if getattr(error.orig, "sqlstate", None) in _LOST_STATEMENTS:
+    state = getattr(error.orig, "sqlstate", None)
+    if state in _LOST_STATEMENTS:
         return "a pooler stands before it that keeps no prepared statements; set store.prepared_statements = false"
+    if state in _MENDS and error.orig is not None:
+        return f"{error.orig.__cause__ or error.orig}; {_MENDS[state]}"
     return None
 
 

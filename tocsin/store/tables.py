@@ -58,3 +58,22 @@ templates = Table(
     Column("files", Text, nullable=False),
     Column("loaded_at", BigInteger, nullable=False),
 )
+
+# Addresses that nothing is sent to. What was lifted stays for a while, so that every process learns of it and that the
+# same old bounce, read again, does not bring it back. `changed_at` is when the row was written, by the writer's clock.
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("added_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("lifted_at", BigInteger),
+    Column("changed_at", BigInteger, nullable=False),
+    Index("suppressions_newest", "tenant", "added_at", "id"),
+    Index("suppressions_changed", "changed_at", "id"),
+)

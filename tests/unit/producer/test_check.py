@@ -105,7 +105,7 @@ def test_attachments_are_counted_apart_and_decoded(checker: Checker) -> None:
     ("changes", "pointer", "words"),
     [
         ({"channels": []}, "/channels", "must not be empty"),
-        ({"channels": ["pigeon"]}, "/channels/0", "must be one of email"),
+        ({"channels": ["pigeon"]}, "/channels/0", "must be one of browser, email"),
         ({"lane": "express"}, "/lane", "must be one of high, normal, bulk"),
         ({"expires_in": 0}, "/expires_in", "must be at least 1"),
         ({"metadata": {"k": 1}}, "/metadata/k", "must be a string"),

@@ -25,10 +25,10 @@ _LEDGER = {"ledger_attempts", "ledger_submits"}
 
 
 def _owners() -> Iterator[MetaData]:
-    """Yield the tables of the core and of each service that `pyproject.toml` names."""
+    """Yield the tables of the core, and of each service and channel that `pyproject.toml` names."""
     yield tables.metadata
-    services = tomllib.loads(_PYPROJECT.read_text())["project"]["entry-points"]["tocsin.services"]
-    for place in services.values():
+    named = tomllib.loads(_PYPROJECT.read_text())["project"]["entry-points"]
+    for place in (*named["tocsin.services"].values(), *named["tocsin.channels"].values()):
         module, _, name = place.partition(":")
         if find_spec(module.partition(".")[0]) is not None and find_spec(module) is not None:
             owned = getattr(import_module(module), name).tables

@@ -1,0 +1,136 @@
+"""`tocsin suppressions`: addresses that nothing is sent to, listed, added and lifted."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from tocsin.cli import options, output, session, times, world
+from tocsin.cli.failures import Misused
+from tocsin.clock import rfc3339
+
+
+def list_(
+    ctx: typer.Context,
+    *,
+    channel: Annotated[str | None, typer.Option(help="Only this channel.", show_default=False)] = None,
+    address: Annotated[str | None, typer.Option(help="Only this address.", show_default=False)] = None,
+    reason: Annotated[str | None, typer.Option(help="Only this reason, such as opt_out.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Where the list before ended.", show_default=False)] = None,
+    as_json: options.AsJson = False,
+    url: options.Url = None,
+    key: options.Key = None,
+    key_file: options.KeyFile = None,
+) -> None:
+    """List the addresses that nothing is sent to, the newest first.
+
+    \b
+    Examples:
+      tocsin suppressions list --reason hard_bounce
+      tocsin suppressions list --address ada@example.com
+    """
+    wanted = {"channel": channel, "address": address, "reason": reason, "limit": limit, "cursor": cursor}
+    with session.connected(ctx, url=url, key=key, key_file=key_file) as gateway:
+        answer = gateway.get("suppressions", params=wanted)
+    if as_json:
+        output.raw_json(answer.raw)
+        return
+    if not (found := answer.document["items"]):
+        output.note("Nothing is suppressed." if set(wanted.values()) <= {None, limit} else "No such suppressions.")
+    else:
+        now = world.of(ctx).now()
+        table = output.table("ID", "ADDED", "CHANNEL", "ADDRESS", "REASON", "SOURCE", "EXPIRES")
+        for each in found:
+            names = (output.plain(each[name]) for name in ("channel", "address", "reason", "source"))
+            table.add_row(
+                output.plain(each["id"]), _when(each["added_at"], now), *names, _when(each["expires_at"], now)
+            )
+        output.out().print(table)
+    if more := answer.document["next_cursor"]:
+        output.note(f"There are more: add --cursor {more}")
+
+
+def add(
+    ctx: typer.Context,
+    *,
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="The address's channel, such as email.")],
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The address that nothing is to be sent to.")],
+    reason: Annotated[
+        str, typer.Option(help="manual, hard_bounce, complaint, opt_out or dead_token.", show_default=False)
+    ] = "manual",
+    lasting: Annotated[
+        str | None, typer.Option("--for", help="How long, like 12h or 30d; else for good.", show_default=False)
+    ] = None,
+    as_json: options.AsJson = False,
+    url: options.Url = None,
+    key: options.Key = None,
+    key_file: options.KeyFile = None,
+) -> None:
+    """Send nothing more to an address. Repeating it does no harm.
+
+    \b
+    Examples:
+      tocsin suppressions add email ada@example.com
+      tocsin suppressions add email ada@example.com --reason opt_out --for 30d
+    """
+    wanted = {"channel": channel, "address": address, "reason": reason}
+    if lasting is not None:
+        wanted["expires_at"] = _end(world.of(ctx).now(), lasting)
+    with session.connected(ctx, url=url, key=key, key_file=key_file) as gateway:
+        answer = gateway.post("suppressions", body=msgspec.json.encode(wanted))
+    if as_json:
+        output.raw_json(answer.raw)
+    else:
+        _tell(answer.document, f"suppressed: {answer.document['reason']}")
+
+
+def lift(
+    ctx: typer.Context,
+    *,
+    suppression_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="The suppression's id: sup_….", show_default=False)
+    ] = None,
+    channel: Annotated[str | None, typer.Option(help="With --address: its channel.", show_default=False)] = None,
+    address: Annotated[str | None, typer.Option(help="The address, in place of an id.", show_default=False)] = None,
+    as_json: options.AsJson = False,
+    url: options.Url = None,
+    key: options.Key = None,
+    key_file: options.KeyFile = None,
+) -> None:
+    """Use an address again. What ended suppressed meanwhile stays so.
+
+    \b
+    Examples:
+      tocsin suppressions lift sup_00000000006pp1rh1n2e3act78
+      tocsin suppressions lift --channel email --address ada@example.com
+    """
+    by_address = channel is not None and address is not None
+    if (suppression_id is None) != by_address or (suppression_id is not None and (channel or address)):
+        raise Misused("Name what to lift: its ID, or --channel and --address")
+    with session.connected(ctx, url=url, key=key, key_file=key_file) as gateway:
+        if suppression_id is not None:
+            answer = gateway.delete("suppressions", suppression_id)
+        else:
+            answer = gateway.delete("suppressions", params={"channel": channel, "address": address})
+    if as_json:
+        output.raw_json(answer.raw)
+    else:
+        _tell(answer.document, "lifted")
+
+
+def _tell(done: Any, what: str) -> None:
+    line = output.plain(f"{done['id']}  {done['channel']}  {done['address']}  {what}")
+    output.out().print(line, soft_wrap=True)
+
+
+def _end(now: datetime, lasting: str) -> str:
+    try:
+        return rfc3339(now + times.duration(lasting, option="--for"))
+    except OverflowError:
+        raise Misused(f"--for {lasting} is longer than time is counted") from None
+
+
+def _when(moment: str | None, now: datetime) -> str:
+    return "" if moment is None else times.relative(times.parse(moment), now=now)
