@@ -1,0 +1,70 @@
+"""What a provider is given of ours and sends back with its receipts: which life of which delivery it was, signed.
+
+It holds no address. Whoever has not the key cannot make one, so a receipt that carries one is about a message that we
+sent; it stays valid, since receipts may come late.
+"""
+
+import base64
+import hmac
+from dataclasses import dataclass
+
+from channels.sms.message import Sms
+from tocsin import ids
+
+# Vonage takes a `client-ref` of 100 characters.
+MOST_CHARACTERS = 100
+
+_PURPOSE = b"tocsin-sms-reference\x1f"
+_MAC_BYTES = 16
+_PARTS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A life of a delivery."""
+
+    delivery_id: str
+    notification_id: str
+    tenant: str
+    life: int
+
+    @classmethod
+    def of(cls, message: Sms, key: str) -> "Reference":
+        """Return what a message is referred to by; `key` is the port's: `<delivery id>:<life>`."""
+        return cls(
+            delivery_id=message.delivery_id,
+            notification_id=message.notification_id,
+            tenant=message.tenant,
+            life=int(key.rpartition(":")[2]),
+        )
+
+
+class References:
+    """Signs references and reads them, with a key made from the provider's own secret."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = hmac.digest(secret.encode(), _PURPOSE, "sha256")
+
+    def write(self, reference: Reference) -> str:
+        """Return the reference as text: letters, digits, dots, hyphens and underscores, and what the tenant has."""
+        delivery = reference.delivery_id.removeprefix(ids.DELIVERY)
+        notification = reference.notification_id.removeprefix(ids.NOTIFICATION)
+        payload = f"{delivery}.{notification}.{reference.life}.{reference.tenant}"
+        return f"{payload}.{self._mac(payload)}"
+
+    def read(self, text: str) -> Reference | None:
+        """Return the reference in a text, or None if it was not written with this key."""
+        payload, _, mac = text.rpartition(".")
+        if not hmac.compare_digest(self._mac(payload).encode(), mac.encode("utf-8", "replace")):
+            return None
+        delivery, notification, life, tenant = payload.split(".", _PARTS - 1)
+        return Reference(
+            delivery_id=ids.DELIVERY + delivery,
+            notification_id=ids.NOTIFICATION + notification,
+            tenant=tenant,
+            life=int(life),
+        )
+
+    def _mac(self, payload: str) -> str:
+        digest = hmac.digest(self._key, payload.encode("utf-8", "replace"), "sha256")[:_MAC_BYTES]
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -1,0 +1,1 @@
+"""What the simulators of SMS providers share: texts received, faults, callbacks, and their control over HTTP."""

@@ -1,0 +1,49 @@
+"""The entry point: Twilio's API, served beside its control on the port of all controls."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter
+
+from simulators.sms import control
+from simulators.sms.callbacks import calling
+from simulators.sms.faults import Faults
+from simulators.sms.texts import Texts
+from simulators.twilio import builtin
+from simulators.twilio.api import Api
+from tocsin.clock import Clock
+from tocsin.runtime.service import LOOPBACK, Simulator
+from tocsin.runtime.simulating import PORT
+
+NAME = "twilio"
+ACCOUNT_SID = "AC00000000000000000000000000000000"
+AUTH_TOKEN = "simulated-auth-token"  # noqa: S105 - it opens the simulator
+# Where a demo's gateway is called back, unless it is told another port.
+PUBLIC_URL = f"http://{LOOPBACK}:8080"
+
+
+@asynccontextmanager
+async def _open(clock: Clock, *, host: str = LOOPBACK) -> AsyncIterator[APIRouter]:  # noqa: ARG001 - it has no port of its own
+    async with calling(clock) as caller:
+        texts, faults = Texts(now=clock.now), Faults(builtin.faults())
+        api = Api(auth_token=AUTH_TOKEN, texts=texts, faults=faults, caller=caller, clock=clock)
+        routes = APIRouter()
+        routes.include_router(api.router)
+        routes.include_router(control.router(name=NAME, texts=texts, faults=faults, write=api.write))
+        yield routes
+
+
+simulator = Simulator(
+    name=NAME,
+    overrides={
+        "sms": {"routes": ["twilio", "vonage"], "public_url": PUBLIC_URL},
+        "twilio": {
+            "account_sid": ACCOUNT_SID,
+            "auth_token": AUTH_TOKEN,
+            "sender": "+15005550006",
+            "base_url": f"http://{LOOPBACK}:{PORT}/{NAME}",
+        },
+    },
+    open=_open,
+    shows="texts",
+)
