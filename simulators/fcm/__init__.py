@@ -1,0 +1,1 @@
+"""Firebase Cloud Messaging that delivers to nobody: it shows every message, and refuses on request."""
