@@ -1,0 +1,1 @@
+"""Browser push over Web Push."""

@@ -1,0 +1,1 @@
+"""A push service, as browsers have one each: for demos, tests and staging."""

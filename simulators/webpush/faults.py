@@ -1,0 +1,83 @@
+"""What goes wrong: for ever with a subscription made so, or for a while with any of them. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+# What a subscription may be made to answer, whatever comes. `ok` takes messages.
+OK = "ok"
+GOOGLE_MISMATCH = (
+    "the VAPID credentials in the authorization header do not correspond to the credentials used to create the "
+    "subscriptions.\n"
+)
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing that goes wrong, with which subscription (its id; none: with all), and how often (none: for ever).
+
+    It waits for `delay_seconds` first. Without a `status` the message is taken, and recorded before the wait: a client
+    that does not wait for the answer has sent it all the same.
+    """
+
+    status: int | None = None
+    headers: Mapping[str, str] = {}
+    body: str = ""
+    delay_seconds: float = 0.0
+    subscription: str | None = None
+    times: int | None = None
+
+
+BEHAVIOURS: Mapping[str, Fault | None] = {
+    OK: None,
+    "gone": Fault(status=410, body='{"code":410,"errno":106,"error":"Gone","message":"Subscription has expired"}'),
+    "unknown": Fault(status=404, body='{"code":404,"errno":102,"error":"Not Found","message":"No such subscription"}'),
+    "other-key": Fault(status=403, body=GOOGLE_MISMATCH),
+    "refused": Fault(status=401, body='{"code":401,"errno":109,"error":"Unauthorized"}'),
+    "too-large": Fault(status=413, body='{"code":413,"errno":104,"error":"Payload Too Large"}'),
+    "throttled": Fault(status=429, headers={"Retry-After": "60"}),
+    "unavailable": Fault(status=503, body='{"code":503,"errno":201,"error":"Service Unavailable"}'),
+    "redirect": Fault(status=307, headers={"Location": "https://push.example/elsewhere"}),
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Rule:
+    """A fault in force, and how often it happened."""
+
+    fault: Fault
+    applied: int = 0
+
+    def fits(self, subscription: str) -> bool:
+        """Return whether the fault is to happen to this subscription now."""
+        fault = self.fault
+        left = fault.times is None or self.applied < fault.times
+        return left and fault.subscription in (None, subscription)
+
+
+class Faults:
+    """The faults in force, in the order in which they were added. The first that fits happens."""
+
+    def __init__(self) -> None:
+        self._rules: list[Rule] = []
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self._rules)
+
+    def add(self, fault: Fault) -> Rule:
+        """Put a fault in force."""
+        rule = Rule(fault=fault)
+        self._rules.append(rule)
+        return rule
+
+    def reset(self) -> None:
+        """Forget all."""
+        self._rules.clear()
+
+    def at(self, subscription: str, behaviour: str) -> Fault | None:
+        """Return the fault that happens to a message now, counted, or None."""
+        for rule in self._rules:
+            if rule.fits(subscription):
+                rule.applied += 1
+                return rule.fault
+        return BEHAVIOURS[behaviour]
