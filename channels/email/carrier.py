@@ -1,26 +1,35 @@
 """Email at work: what the channel hands to the delivery path."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from channels.email import dkim_settings, ses
 from channels.email.address import Mailbox, parse, parse_mailbox
 from channels.email.headers import Unsendable, encode_mailbox
 from channels.email.mail import Mail
 from channels.email.render import Renderer
+from channels.email.resend import ResendProvider
+from channels.email.resend_settings import ResendSettings
+from channels.email.ses import SesProvider
+from channels.email.ses_settings import SesSettings
 from channels.email.settings import EmailSettings
 from channels.email.smtp import SmtpProvider
 from channels.provider import Provider
+from tocsin.clock import Clock
 from tocsin.delivery import Delivery
 from tocsin.errors import SettingsError
 from tocsin.outcome import Rejected
 from tocsin.templates.catalogue import Catalogue
 from tocsin.validation import Fault
 
+Unmapped = Callable[[str, str], None]
+
 
 class EmailCarrier:
-    """Implements `channels.provider.Carrier`: one sender, one SMTP route.
+    """Implements `channels.provider.Carrier`: one sender, and the providers that `email.routes` names, in that order.
 
-    `monotonic` returns seconds (`Clock.monotonic`); `on_unmapped` gets each SMTP reply code that the table of codes
-    does not know, for a metric. Raises SettingsError.
+    `on_unmapped` gets a provider's name and a code of it that its table does not know, for a metric. Raises
+    SettingsError.
     """
 
     def __init__(
@@ -28,8 +37,10 @@ class EmailCarrier:
         settings: EmailSettings,
         catalogue: Catalogue,
         *,
-        monotonic: Callable[[], float],
-        on_unmapped: Callable[[str], None],
+        ses_settings: SesSettings,
+        resend_settings: ResendSettings,
+        clock: Clock,
+        on_unmapped: Unmapped,
     ) -> None:
         sender = _sender(settings.sender)
         domain = sender.address.rpartition("@")[2]
@@ -38,25 +49,36 @@ class EmailCarrier:
             sender=sender,
             return_path=_address("return_path", settings.return_path) or sender.address,
             message_id_domain=_domain(settings.message_id_domain) or domain,
+            signer=dkim_settings.signer(
+                settings, sender_domain=domain, unsigned=ses.REWRITTEN if "ses" in settings.routes else ()
+            ),
+            in_parts="resend" in settings.routes,
         )
-        self._smtp = SmtpProvider(settings, monotonic=monotonic, on_unmapped=on_unmapped)
+        made: dict[str, Callable[[], Provider]] = {
+            "smtp": lambda: SmtpProvider(settings, monotonic=clock.monotonic, on_unmapped=partial(on_unmapped, "smtp")),
+            "ses": lambda: SesProvider(ses_settings, clock=clock, on_unmapped=partial(on_unmapped, "ses")),
+            "resend": lambda: ResendProvider(resend_settings, clock=clock, on_unmapped=partial(on_unmapped, "resend")),
+        }
+        self._routes = settings.routes
+        self._providers = tuple(made[name]() for name in settings.routes)
 
     @property
     def providers(self) -> Sequence[Provider]:
-        """The one provider."""
-        return (self._smtp,)
+        """The providers, the preferred first."""
+        return self._providers
 
     def candidates(self, delivery: Delivery) -> Sequence[str]:  # noqa: ARG002 - it takes every mail
-        """Return the name of the one provider."""
-        return (self._smtp.name,)
+        """Return the names of all, the preferred first."""
+        return self._routes
 
     async def render(self, delivery: Delivery) -> Mail | Rejected:
         """Return the mail of this delivery, or why there can be none."""
         return self._renderer.render(delivery)
 
     async def aclose(self) -> None:
-        """Close the route's connections."""
-        await self._smtp.aclose()
+        """Close the providers' connections."""
+        for provider in self._providers:
+            await provider.aclose()
 
 
 def _sender(text: str) -> Mailbox:

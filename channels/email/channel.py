@@ -7,6 +7,8 @@ from channels.email import schema
 from channels.email.address import parse
 from channels.email.carrier import EmailCarrier
 from channels.email.render import SUBJECT
+from channels.email.resend_settings import RESEND, ResendSettings
+from channels.email.ses_settings import SES, SesSettings
 from channels.email.settings import SECTION, EmailSettings
 from channels.provider import Carrier
 from tocsin.runtime.service import CarrierContext, Channel
@@ -26,14 +28,16 @@ def _carrier(context: CarrierContext) -> Carrier:
     return EmailCarrier(
         context.settings.section(SECTION, EmailSettings),
         context.templates,
-        monotonic=context.clock.monotonic,
-        on_unmapped=lambda _code: unmapped("email", "smtp").inc(),
+        ses_settings=context.settings.section(SES, SesSettings),
+        resend_settings=context.settings.section(RESEND, ResendSettings),
+        clock=context.clock,
+        on_unmapped=lambda provider, _code: unmapped("email", provider).inc(),
     )
 
 
 channel: Channel[Carrier] = Channel(
     name="email",
-    settings={SECTION: EmailSettings},
+    settings={SECTION: EmailSettings, SES: SesSettings, RESEND: ResendSettings},
     fragments=schema.fragments,
     template_part=SUBJECT,
     addresses=_addresses,

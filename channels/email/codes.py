@@ -14,6 +14,8 @@ from tocsin.outcome import Deferred, Delivered, Misconfigured, Outcome, Rejected
 
 Phase = Literal["connect", "helo", "tls", "auth", "mail", "rcpt", "data", "body"]
 
+# Where the server speaks of the recipient, of whom a mail has one. At MAIL a "5.1.x" is about the sender.
+_OF_RECIPIENT: frozenset[Phase] = frozenset({"rcpt", "data", "body"})
 _MOST_TEXT = 512
 _MOST_READ = 2048
 _STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
@@ -53,6 +55,7 @@ class Row:
     outcome: str
     reason: str
     scope: Any
+    suppress: str | None
 
     def fits(self, code: int, status: str, text: str, phase: Phase) -> bool:
         """Return whether every condition of the row holds. `text` is in lower case."""
@@ -87,7 +90,7 @@ class Table:
         lowered = text[:_MOST_READ].lower()
         for row in self._rows:
             if row.fits(code, status, lowered, phase):
-                return Reading(_outcome(row, told), mapped=True)
+                return Reading(_outcome(row, told, phase), mapped=True)
         if kind == 4:  # noqa: PLR2004 - 4yz
             return Reading(Deferred(cause="unmapped", code=told.code, message=told.message), mapped=False)
         return Reading(Rejected(reason="unmapped", scope="message", code=told.code, message=told.message), mapped=False)
@@ -127,7 +130,7 @@ def _senseless(phase: Phase, told: _Told) -> Outcome:
     return Deferred(cause="broken_dialogue", code=told.code, message=told.message)
 
 
-def _outcome(row: Row, told: _Told) -> Outcome:
+def _outcome(row: Row, told: _Told, phase: Phase) -> Outcome:
     match row.outcome:
         case "deferred":
             return Deferred(cause=row.reason, code=told.code, message=told.message)
@@ -136,7 +139,8 @@ def _outcome(row: Row, told: _Told) -> Outcome:
         case "misconfigured":
             return Misconfigured(detail=row.reason, code=told.code, message=told.message)
         case "rejected-address":
-            return Rejected(reason=row.reason, scope="address", code=told.code, message=told.message)
+            suppress = row.suppress if phase in _OF_RECIPIENT else None
+            return Rejected(reason=row.reason, scope="address", code=told.code, message=told.message, suppress=suppress)
         case "rejected-message":
             return Rejected(reason=row.reason, scope="message", code=told.code, message=told.message)
         case _:
@@ -158,4 +162,5 @@ def _row(raw: Mapping[str, Any]) -> Row:
         outcome=raw["outcome"],
         reason=raw["reason"],
         scope=raw.get("scope"),
+        suppress=raw.get("suppress"),
     )

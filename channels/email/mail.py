@@ -1,13 +1,30 @@
-"""A mail that is ready to go: its envelope and its bytes."""
+"""A mail that is ready to go: its envelope, its bytes, and its parts for providers that make the bytes themselves."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from channels.email.address import Mailbox
+from tocsin.delivery import Attachment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a mail is made of. `text` or `html` is there; a text that is not is derived. `headers` are further ones."""
+
+    sender: Mailbox
+    subject: str
+    text: str | None
+    html: str | None
+    headers: Mapping[str, str]
+    files: tuple[Attachment, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
     """One message to one recipient. `data` has CRLF line ends; `size` is its length in octets (RFC 1870).
 
-    `needs_smtputf8`: an address is outside ASCII, so the server must offer SMTPUTF8 (RFC 6531).
+    `needs_smtputf8`: an address is outside ASCII, so the server must offer SMTPUTF8 (RFC 6531). `parts` are there if a
+    provider wants them.
     """
 
     sender: str
@@ -15,3 +32,4 @@ class Mail:
     data: bytes
     size: int
     needs_smtputf8: bool
+    parts: Parts | None = None

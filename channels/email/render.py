@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from channels.email.address import Mailbox, parse
+from channels.email.dkim import Signer
 from channels.email.headers import Unsendable
-from channels.email.mail import Mail
+from channels.email.mail import Mail, Parts
 from channels.email.mime import Skeleton
 from tocsin.delivery import Delivery
 from tocsin.outcome import Rejected
@@ -15,6 +16,9 @@ from tocsin.validation import Fault
 SUBJECT = "email.subject.txt"
 TEXT = "email.text.txt"
 HTML = "email.html"
+
+# RFC 3834, as in the bytes.
+_HEADERS = {"Auto-Submitted": "auto-generated"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +31,26 @@ class Words:
 
 
 class Renderer:
-    """Renders deliveries for one sender. Deterministic: the same delivery gives the same bytes."""
+    """Renders deliveries for one sender. Deterministic: the same delivery gives the same bytes.
 
-    def __init__(self, *, catalogue: Catalogue, sender: Mailbox, return_path: str, message_id_domain: str) -> None:
+    `signer` signs them; `in_parts` adds the parts for providers that make the bytes themselves.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        sender: Mailbox,
+        return_path: str,
+        message_id_domain: str,
+        signer: Signer | None = None,
+        in_parts: bool = False,
+    ) -> None:
         self._catalogue = catalogue
+        self._sender = sender
         self._return_path = return_path
+        self._signer = signer
+        self._in_parts = in_parts
         self._skeleton = Skeleton(sender=sender, message_id_domain=message_id_domain)
 
     def render(self, delivery: Delivery) -> Mail | Rejected:
@@ -55,12 +74,25 @@ class Renderer:
             )
         except Unsendable as refusal:
             return Rejected(reason="unsendable_content", scope="message", message=str(refusal))
+        if self._signer is not None:
+            data = self._signer.sign(data, delivery.accepted_at)
         return Mail(
             sender=self._return_path,
             recipient=address,
             data=data,
             size=len(data),
             needs_smtputf8=not (address.isascii() and self._return_path.isascii()),
+            parts=self._parts(words, delivery) if self._in_parts else None,
+        )
+
+    def _parts(self, words: Words, delivery: Delivery) -> Parts:
+        return Parts(
+            sender=self._sender,
+            subject=words.subject,
+            text=words.text,
+            html=words.html,
+            headers=_HEADERS,
+            files=delivery.attachments,
         )
 
     def _words(self, delivery: Delivery) -> Words | Rejected:

@@ -1,16 +1,20 @@
-"""The section `email` of the settings: one SMTP server, and who we say we are."""
+"""The section `email` of the settings: through whom mail goes, one SMTP server, and who we say we are."""
 
 from typing import Literal
 
 import msgspec
 
-from tocsin.settings.sections import Secret
+from tocsin.settings.sections import Name, Secret
 
 SECTION = "email"
+ROUTES = ("smtp", "ses", "resend")
 
 
 class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How mail leaves. Checked further by `smtp.SmtpProvider`, which raises SettingsError."""
+
+    # Providers, the preferred first. Their own settings are in the sections `ses` and `resend`; SMTP's are here.
+    routes: tuple[str, ...] = ("smtp",)
 
     # --- the server ---
     # Host name (the name that its certificate must carry) or address.
@@ -40,6 +44,12 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     return_path: str | None = None
     # The domain of Message-ID: one that you own. By default the domain of `sender`.
     message_id_domain: str | None = None
+    # The private key that signs our mails (DKIM): RSA of 2048 bits or more, or Ed25519, as a PEM file.
+    dkim_key_file: Name | None = None
+    # Its name in the DNS: `<selector>._domainkey.<domain>` has the public key.
+    dkim_selector: Name | None = None
+    # Who signs. By default the domain of `sender`.
+    dkim_domain: Name | None = None
 
     # --- connections ---
     # At most so many at a time; also how many messages are under way.
@@ -61,3 +71,9 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     connect_timeout_seconds: float = 20.0
     # For the answer to each of MAIL, RCPT, DATA and RSET. The final dot gets all that is left of the attempt.
     command_timeout_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        if strange := [name for name in self.routes if name not in ROUTES]:
+            raise ValueError(f"routes: there is no provider {strange[0]!r}; providers: {', '.join(ROUTES)}")
+        if not self.routes or len(set(self.routes)) < len(self.routes):
+            raise ValueError("routes must name one provider at least, and none twice")

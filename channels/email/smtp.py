@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from channels.email import codes
-from channels.email.backoff import BackoffPolicy
 from channels.email.dial import Credentials, Dialler, reading
 from channels.email.dialogue import Dialogue, obstacle
 from channels.email.mail import Mail
@@ -15,6 +14,7 @@ from channels.email.pool import Connection, Pool, PoolPolicy
 from channels.email.settings import EmailSettings
 from channels.provider import Capabilities, Claim
 from tocsin.errors import NotClaimed, SettingsError
+from tocsin.net.backoff import BackoffPolicy
 from tocsin.outcome import Delivered, Outcome
 
 _HELO_NAME = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")

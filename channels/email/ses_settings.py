@@ -1,0 +1,24 @@
+"""The section `ses` of the settings: one account of Amazon SES."""
+
+import msgspec
+
+from tocsin.settings.sections import Count, Name, Seconds, Secret
+
+SES = "ses"
+
+
+class SesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[ses]`: one account in one region. Checked further by `ses.SesProvider`, which raises SettingsError."""
+
+    region: str = ""
+    access_key_id: str = ""
+    secret_access_key: Secret | None = None
+    secret_access_key_file: Name | None = None
+    # Comes with credentials that are for a time only.
+    session_token: Secret | None = None
+    configuration_set: Name | None = None
+    # By default the region's own.
+    base_url: Name | None = None
+    # Connections at most, and so messages under way at a time.
+    connections: Count = 16
+    connect_timeout_seconds: Seconds = 10.0

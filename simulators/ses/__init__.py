@@ -1,0 +1,1 @@
+"""An Amazon SES that takes every mail, shows it, and misbehaves on request."""
