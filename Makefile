@@ -7,10 +7,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos check fix lock bench kafka tools clean
+.PHONY: help run test chaos check fix lock bench bench-channels kafka tools clean
 
 help: ## Show this help
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16
 
 ifeq ($(LOG),kafka)
 run: .venv/development tools
@@ -39,6 +39,10 @@ fix: .venv/development ## Format, and mend what the linter can
 bench: .venv/development .venv-bench/installed ## Measure speed and memory, beside Celery on Redis
 	@sh benchmarks/tools.sh
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+bench-channels: .venv/development .venv-bench/installed ## Measure each channel beside the client one would take without it
+	@sh benchmarks/tools.sh
+	@$(BIN)/python -m benchmarks.channels $(BENCH)
 
 kafka: .venv/development tools ## Run a Kafka on this machine, for trying and testing (BROKERS=3: a cluster)
 	@exec $(BIN)/python -m tests.support.kafka --brokers $(or $(BROKERS),1)
@@ -79,7 +83,7 @@ clean: ## Remove the environment and the demo's data
 	@touch $@ .venv/runtime
 
 .venv-bench/installed: .venv/python benchmarks/requirements.lock
-	@echo "Installing Celery in .venv-bench …"
+	@echo "Installing the peers in .venv-bench …"
 	@$(BIN)/python -m venv .venv-bench
 	@echo '*' > .venv-bench/.gitignore
 	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r benchmarks/requirements.lock
