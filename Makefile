@@ -1,4 +1,4 @@
-# make run    set up, start the gateway with its simulator, and show it working
+# make run    set up, start the gateway with its simulators, and show it working
 # make test   set up and pass every test
 # make check  lint, types and architecture
 
@@ -16,7 +16,7 @@ ifeq ($(LOG),kafka)
 run: .venv/development tools
 	@exec $(BIN)/python -m tests.support.cluster $(BIN)/tocsin up --demo
 else
-run: .venv/runtime ## Start the gateway with its simulator, and show it working (LOG=kafka: on Kafka and PostgreSQL)
+run: .venv/runtime ## Start the gateway with its simulators, and show it working (LOG=kafka: on Kafka and PostgreSQL)
 	@exec $(BIN)/tocsin up --demo
 endif
 

@@ -3,7 +3,8 @@
 Every route is `async`, so that it runs in the loop of the server, with which it shares its state.
 """
 
-from typing import Annotated, Any, TypeVar
+from functools import partial
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -11,23 +12,25 @@ from fastapi import APIRouter, Query, Request, Response
 from simulators.apns import page, reasons
 from simulators.apns.behaviour import Behaviour
 from simulators.apns.credentials import KEY_ID, TEAM_ID, TOPIC
-from simulators.apns.faults import Fault, Rule
+from simulators.apns.faults import Fault
 from simulators.apns.inbox import Received
 from simulators.apns.service import Service
+from simulators.control import body, decoded, faults_router, schema
 from tocsin.clock import rfc3339
-from tocsin.validation import Fault as Mistake
 from tocsin.web.responses import Json
 
-T = TypeVar("T", Fault, Behaviour)
 _FAULT = {"reason": "ServiceUnavailable", "retry_after_seconds": 30, "times": 3}
 _BEHAVIOUR = {"max_streams": 100, "goaway_every": 50, "goaway_form": "graceful"}
+_UNFIT = "This cannot be put in force."
 
 
 def router(service: Service) -> APIRouter:
     """Return the routes of one simulator. They can be mounted anywhere."""
     routes = APIRouter(tags=["APNs simulator"])
     routes.include_router(_pushes(service))
-    routes.include_router(_faults(service))
+    read = partial(decoded, kind=Fault, unfit=_UNFIT, no_json=_UNFIT)
+    routes.include_router(faults_router(service.faults, read, openapi=body(schema(Fault), _FAULT), builtin=False))
+    routes.include_router(_tokens())
     routes.include_router(_credentials(service))
 
     @routes.get("/", include_in_schema=False)
@@ -39,10 +42,10 @@ def router(service: Service) -> APIRouter:
         """Return how the server treats its connections."""
         return Json(msgspec.structs.asdict(service.behaviour))
 
-    @routes.put("/behaviour", openapi_extra=_body(Behaviour, _BEHAVIOUR))
+    @routes.put("/behaviour", openapi_extra=body(schema(Behaviour), _BEHAVIOUR))
     async def put_behaviour(request: Request) -> Response:
         """Set how the server treats its connections; those that are open go on with their streams."""
-        found = _read(await request.body(), Behaviour)
+        found = decoded(await request.body(), Behaviour, unfit=_UNFIT, no_json=_UNFIT)
         if isinstance(found, Response):
             return found
         service.behaviour = found
@@ -75,25 +78,8 @@ def _pushes(service: Service) -> APIRouter:
     return routes
 
 
-def _faults(service: Service) -> APIRouter:
+def _tokens() -> APIRouter:
     routes = APIRouter()
-
-    @routes.get("/faults")
-    async def list_faults() -> Response:
-        """List the faults in force, in the order in which they are tried."""
-        return Json({"faults": [_rule(rule) for rule in service.faults]})
-
-    @routes.post("/faults", status_code=201, openapi_extra=_body(Fault, _FAULT))
-    async def add_fault(request: Request) -> Response:
-        """Put a fault in force, after those added before it."""
-        found = _read(await request.body(), Fault)
-        return found if isinstance(found, Response) else Json(_rule(service.faults.add(found)), status_code=201)
-
-    @routes.delete("/faults", status_code=204)
-    async def reset() -> Response:
-        """Have no fault in force."""
-        service.faults.reset()
-        return Response(status_code=204)
 
     @routes.get("/tokens")
     async def list_tokens() -> Response:
@@ -119,22 +105,6 @@ def _credentials(service: Service) -> APIRouter:
     return routes
 
 
-def _read(body: bytes, kind: type[T]) -> T | Response:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        detail, _, path = str(error).partition(" - at `$")
-        return _problem(422, Mistake(pointer=path.rstrip("`").replace(".", "/"), detail=detail))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return _problem(400, Mistake(pointer="", detail=str(error)))
-
-
-def _body(kind: type[msgspec.Struct], example: dict[str, Any]) -> dict[str, Any]:
-    _, found = msgspec.json.schema_components([kind])
-    content = {"schema": found[kind.__name__], "example": example}
-    return {"requestBody": {"required": True, "content": {"application/json": content}}}
-
-
 def _described(received: Received) -> dict[str, Any]:
     return {
         "id": received.id,
@@ -143,13 +113,3 @@ def _described(received: Received) -> dict[str, Any]:
         "headers": received.headers,
         "payload": received.payload,
     }
-
-
-def _rule(rule: Rule) -> dict[str, Any]:
-    return msgspec.structs.asdict(rule.fault) | {"applied": rule.applied}
-
-
-def _problem(status: int, mistake: Mistake) -> Response:
-    """Return an error as RFC 9457 has it."""
-    body = {"type": "about:blank", "status": status, "detail": "This cannot be put in force.", "errors": [mistake]}
-    return Json(body, status_code=status, media_type="application/problem+json")

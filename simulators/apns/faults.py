@@ -1,15 +1,11 @@
-"""What APNs may do wrong, as data, and the rules in force. Pure: it decides, the server acts.
+"""What APNs may do wrong, as data. Pure: it says, the server acts."""
 
-The first rule that fits wins, and a rule that is used up fits no longer.
-"""
-
-from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated
 
 import msgspec
 
+from simulators import faults
 from simulators.apns.reasons import STATUS_OF
 
 
@@ -37,49 +33,20 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError("`retry_after_seconds` goes with a `reason`")
 
     @property
-    def effect(self) -> str:
-        """What it does, in words."""
-        if self.cut:
-            return "takes the push, then cuts the connection"
-        return "refuses the stream" if self.refuse_stream else f"{STATUS_OF[self.reason or '']} {self.reason}"
+    def patterns(self) -> tuple[str, ...]:
+        """Which devices it meets: a glob."""
+        return (self.tokens,)
+
+    def meets(self, token: str) -> bool:
+        """Return whether it is meant for this device."""
+        return fnmatchcase(token, self.tokens)
 
 
-@dataclass(slots=True, kw_only=True)
-class Rule:
-    """A fault in force, and how often it happened."""
-
-    fault: Fault
-    applied: int = 0
-
-    def fits(self, token: str) -> bool:
-        """Return whether the fault would happen to a device now."""
-        used_up = self.fault.times is not None and self.applied >= self.fault.times
-        return not used_up and fnmatchcase(token, self.fault.tokens)
+Faults = faults.Faults[Fault]
 
 
-class Faults:
-    """The rules in force, in the order in which they were added."""
-
-    def __init__(self) -> None:
-        self._rules: list[Rule] = []
-
-    def __iter__(self) -> Iterator[Rule]:
-        return iter(self._rules)
-
-    def add(self, fault: Fault) -> Rule:
-        """Put a fault in force, after those added before it."""
-        rule = Rule(fault=fault)
-        self._rules.append(rule)
-        return rule
-
-    def reset(self) -> None:
-        """Have none in force."""
-        self._rules.clear()
-
-    def at(self, token: str) -> Fault | None:
-        """Return what goes wrong with a push to this device, and count it."""
-        rule = next((rule for rule in self._rules if rule.fits(token)), None)
-        if rule is None:
-            return None
-        rule.applied += 1
-        return rule.fault
+def effect(fault: Fault) -> str:
+    """Return what a fault does, in words."""
+    if fault.cut:
+        return "takes the push, then cuts the connection"
+    return "refuses the stream" if fault.refuse_stream else f"{STATUS_OF[fault.reason or '']} {fault.reason}"

@@ -47,7 +47,7 @@ class Service:
         """Take a push and return the answer, or the fault to carry out instead of one."""
         reason = checking.fault(headers, body, key=self._key, now=self._clock.now())
         token = checking.device_token(headers[":path"])
-        fault = None if reason else self.faults.at(token)
+        fault = None if reason else self.faults.meet(token)
         if fault is not None and fault.refuse_stream:
             return fault
         if reason or (fault is not None and fault.reason):

@@ -3,28 +3,30 @@
 Every route is `async`, so that it runs in the loop of the routes that it shares its state with.
 """
 
+from functools import partial
 from typing import Annotated, Any
 
-import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
+from simulators.control import body, decoded, faults_router, schema
 from simulators.fcm import page
 from simulators.fcm.account import Account
-from simulators.fcm.faults import Fault, Faults, Rule
+from simulators.fcm.faults import Fault, Faults
 from simulators.fcm.inbox import Inbox, Received
 from simulators.fcm.tokens import Tokens
 from tocsin.clock import rfc3339
-from tocsin.validation import Fault as Mistake
 from tocsin.web.responses import Json
 
 _EXAMPLE = {"tokens": "dev-1*", "error": "QUOTA_EXCEEDED", "retry_after_seconds": 30, "times": 3}
+_UNFIT = "This is not a fault."
 
 
 def router(*, account: Account, tokens: Tokens, inbox: Inbox, faults: Faults) -> APIRouter:
     """Return the routes of the control."""
     routes = APIRouter(tags=["FCM simulator"])
     routes.include_router(_messages(inbox))
-    routes.include_router(_faults(faults))
+    read = partial(decoded, kind=Fault, unfit=_UNFIT, no_json=_UNFIT)
+    routes.include_router(faults_router(faults, read, openapi=body(schema(Fault), _EXAMPLE)))
 
     @routes.get("/", include_in_schema=False)
     async def show() -> Response:
@@ -67,46 +69,6 @@ def _messages(inbox: Inbox) -> APIRouter:
     return routes
 
 
-def _faults(faults: Faults) -> APIRouter:
-    routes = APIRouter()
-    body = {"schema": _schema(), "example": _EXAMPLE}
-
-    @routes.get("/faults")
-    async def list_faults() -> Response:
-        """List the faults in force, in the order in which they are tried."""
-        return Json({"faults": [_rule(rule) for rule in faults]})
-
-    @routes.post(
-        "/faults",
-        status_code=201,
-        openapi_extra={"requestBody": {"required": True, "content": {"application/json": body}}},
-    )
-    async def add_fault(request: Request) -> Response:
-        """Put a fault in force, after those added before it and ahead of the built-in ones."""
-        try:
-            fault = msgspec.json.decode(await request.body(), type=Fault)
-        except msgspec.ValidationError as error:
-            detail, _, path = str(error).partition(" - at `$")
-            return _problem(422, Mistake(pointer=path.rstrip("`").replace(".", "/"), detail=detail))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return _problem(400, Mistake(pointer="", detail=str(error)))
-        return Json(_rule(faults.add(fault)), status_code=201)
-
-    @routes.delete("/faults", status_code=204)
-    async def reset() -> Response:
-        """Go back to the built-in faults, unused."""
-        faults.reset()
-        return Response(status_code=204)
-
-    return routes
-
-
-def _schema() -> dict[str, Any]:
-    _, found = msgspec.json.schema_components([Fault])
-    schema: dict[str, Any] = found["Fault"]
-    return schema
-
-
 def _described(received: Received) -> dict[str, Any]:
     return {
         "id": received.id,
@@ -115,13 +77,3 @@ def _described(received: Received) -> dict[str, Any]:
         "token": received.token,
         "message": received.message,
     }
-
-
-def _rule(rule: Rule) -> dict[str, Any]:
-    return msgspec.structs.asdict(rule.fault) | {"builtin": rule.builtin, "applied": rule.applied}
-
-
-def _problem(status: int, mistake: Mistake) -> Response:
-    """Return an error as RFC 9457 has it."""
-    body = {"type": "about:blank", "status": status, "detail": "This is not a fault.", "errors": [mistake]}
-    return Json(body, status_code=status, media_type="application/problem+json")

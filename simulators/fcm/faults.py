@@ -1,16 +1,11 @@
-"""What FCM may do wrong, as data, and the rules in force. Pure: it decides, the routes act.
+"""What FCM may do wrong, as data. Pure: it says, the routes act."""
 
-The first rule that fits wins, and a rule that is used up fits no longer. Rules that were added come before the
-built-in ones, in the order in which they were added.
-"""
-
-from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated
 
 import msgspec
 
+from simulators import faults
 from simulators.fcm.errors import ErrorCode
 
 
@@ -33,49 +28,20 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         if self.error is None and self.retry_after_seconds is not None:
             raise ValueError("`retry_after_seconds` goes with an `error`")
 
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Which devices it meets: a glob."""
+        return (self.tokens,)
 
-@dataclass(slots=True, kw_only=True)
-class Rule:
-    """A fault in force, and how often it happened."""
-
-    fault: Fault
-    builtin: bool
-    applied: int = 0
-
-    def fits(self, token: str) -> bool:
-        """Return whether the fault would happen to a device now."""
-        used_up = self.fault.times is not None and self.applied >= self.fault.times
-        return not used_up and fnmatchcase(token, self.fault.tokens)
+    def meets(self, token: str) -> bool:
+        """Return whether it is meant for this device."""
+        return fnmatchcase(token, self.tokens)
 
 
-class Faults:
-    """The rules in force. Made with the built-in ones, which `reset` brings back, unused."""
+Faults = faults.Faults[Fault]
 
-    def __init__(self, builtin: tuple[Fault, ...] = ()) -> None:
-        self._builtin = builtin
-        self._added: list[Rule] = []
-        self._standing: list[Rule] = []
-        self.reset()
 
-    def __iter__(self) -> Iterator[Rule]:
-        yield from self._added
-        yield from self._standing
-
-    def add(self, fault: Fault) -> Rule:
-        """Put a fault in force, after those added before it and ahead of the built-in ones."""
-        rule = Rule(fault=fault, builtin=False)
-        self._added.append(rule)
-        return rule
-
-    def reset(self) -> None:
-        """Go back to the built-in rules, as if none had ever happened."""
-        self._added.clear()
-        self._standing = [Rule(fault=fault, builtin=True) for fault in self._builtin]
-
-    def at(self, token: str) -> Fault | None:
-        """Return what goes wrong with a message to this device, and count it."""
-        rule = next((rule for rule in self if rule.fits(token)), None)
-        if rule is None:
-            return None
-        rule.applied += 1
-        return rule.fault
+def effect(fault: Fault) -> str:
+    """Return what a fault does, in words."""
+    words = [f"waits {fault.delay_seconds} s"] if fault.delay_seconds else []
+    return ", ".join([*words, fault.error] if fault.error else words)

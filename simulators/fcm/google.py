@@ -42,7 +42,7 @@ def router(*, project: str, tokens: Tokens, inbox: Inbox, faults: Faults, clock:
         if (failure := checking.refusal(document)) is not None:
             return _refused(failure)
         message: Mapping[str, Any] = document["message"]
-        fault = faults.at(str(message.get("token", "")))
+        fault = faults.meet(str(message.get("token", "")))
         if fault is not None and fault.error is not None:
             await _wait(fault, clock)
             return _refused(errors.of_code(fault.error), fault.retry_after_seconds)

@@ -35,4 +35,5 @@ simulator = Simulator(
         NAME: {"api_key": API_KEY, "api_key_file": None, "base_url": f"http://{LOOPBACK}:{PORT}/{NAME}"}
     },
     open=_open,
+    shows="mails",
 )

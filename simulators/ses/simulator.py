@@ -42,4 +42,5 @@ simulator = Simulator(
         }
     },
     open=_open,
+    shows="mails",
 )

@@ -1,14 +1,10 @@
-"""What a provider may do wrong, as data, and the rules in force. Pure: it decides, the provider's routes act.
+"""What a provider may do wrong, as data. Pure: it says, the provider's routes act."""
 
-The first rule that fits wins, and a rule that is used up fits no longer. Rules that were added come before the
-built-in ones, in the order in which they were added.
-"""
-
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import msgspec
+
+from simulators import faults
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,49 +51,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         """Whom it meets: globs and numbers."""
         return (self.recipients,) if isinstance(self.recipients, str) else self.recipients
 
-
-@dataclass(slots=True, kw_only=True)
-class Rule:
-    """A fault in force, and how often it happened."""
-
-    fault: Fault
-    builtin: bool
-    applied: int = 0
-
-    def fits(self, recipient: str) -> bool:
-        """Return whether it happens to this number now."""
-        unused = self.fault.times is None or self.applied < self.fault.times
-        return unused and any(fnmatchcase(recipient, wanted) for wanted in self.fault.patterns)
+    def meets(self, recipient: str) -> bool:
+        """Return whether it is meant for this number."""
+        return any(fnmatchcase(recipient, wanted) for wanted in self.patterns)
 
 
-class Faults:
-    """The rules in force. Made with the built-in ones, which `reset` brings back, unused."""
-
-    def __init__(self, builtin: Sequence[Fault] = ()) -> None:
-        self._builtin = tuple(builtin)
-        self._added: list[Rule] = []
-        self._standing: list[Rule] = []
-        self.reset()
-
-    def __iter__(self) -> Iterator[Rule]:
-        yield from self._added
-        yield from self._standing
-
-    def add(self, fault: Fault) -> Rule:
-        """Put a fault in force, after those added before it and ahead of the built-in ones."""
-        rule = Rule(fault=fault, builtin=False)
-        self._added.append(rule)
-        return rule
-
-    def reset(self) -> None:
-        """Go back to the built-in rules, as if none had ever happened."""
-        self._added.clear()
-        self._standing = [Rule(fault=fault, builtin=True) for fault in self._builtin]
-
-    def meet(self, recipient: str) -> Fault | None:
-        """Return the fault that happens to a text to this number, counted, or None."""
-        for rule in self:
-            if rule.fits(recipient):
-                rule.applied += 1
-                return rule.fault
-        return None
+Faults = faults.Faults[Fault]

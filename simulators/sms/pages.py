@@ -3,38 +3,22 @@
 from itertools import islice
 
 from fastapi import APIRouter, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from simulators import pages
 from simulators.sms.faults import Fault, Faults
 from simulators.sms.texts import Texts
-
-_NEWEST = 100
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 
 def router(*, name: str, texts: Texts, faults: Faults) -> APIRouter:
     """Return the page of one simulator."""
     routes = APIRouter(include_in_schema=False)
-    environment = Environment(
-        loader=PackageLoader("simulators.sms"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["effect"] = effect
-    page = environment.get_template("list.html")
+    page = pages.templates("simulators.sms", {"effect": effect}).get_template("list.html")
 
     @routes.get("/")
     async def show_list() -> Response:
-        newest = list(islice(texts.newest(), _NEWEST))
+        newest = list(islice(texts.newest(), pages.NEWEST))
         shown = page.render(name=name, texts=newest, total=texts.total, kept=texts.kept, rules=list(faults))
-        return Response(shown, media_type="text/html", headers=_HEADERS)
+        return pages.html(shown, style="none")
 
     return routes
 

@@ -1,12 +1,7 @@
-"""Reads a fault that somebody submitted. The schema is what the API documents, and what words the mistakes."""
+"""How a fault is submitted. The schema is what the API documents, and what words the mistakes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-import msgspec
-
-from simulators.sms.faults import Fault
-from tocsin import validation
 
 EXAMPLE: Mapping[str, Any] = {"recipients": "+1202555*", "status": 429, "retry_after_seconds": 30, "times": 3}
 
@@ -44,19 +39,3 @@ def schema() -> dict[str, Any]:
             "times": {"type": "integer", "minimum": 1},
         },
     }
-
-
-class Reader:
-    """Reads submitted faults. Compiles the schema once."""
-
-    def __init__(self) -> None:
-        self._schema = validation.Schema(schema())
-
-    def read(self, document: Any) -> Fault | Sequence[validation.Fault]:
-        """Return the fault that a JSON document describes, or what is wrong with the document."""
-        if mistakes := self._schema.faults(document):
-            return mistakes
-        try:
-            return msgspec.convert(document, Fault)
-        except msgspec.ValidationError as error:  # what only the parts together get wrong
-            return [validation.Fault(pointer="", detail=str(error))]

@@ -1,16 +1,13 @@
-"""What a server may do wrong, as data, and the rules in force. Pure: it decides, the conversation acts.
-
-The first rule that fits wins, and a rule that is used up fits no longer. Rules that were added come before the
-built-in ones, in the order in which they were added.
-"""
+"""What a server may do wrong, as data, and when it does. Pure: it decides, the conversation acts."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
 import msgspec
+
+from simulators.faults import Rule, Rules
 
 Phase = Literal["connect", "mail", "rcpt", "data", "body"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
@@ -82,62 +79,40 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         return any(address == wanted or fnmatchcase(address, wanted) for wanted in map(str.lower, self.patterns))
 
 
-@dataclass(slots=True, kw_only=True)
-class Rule:
-    """A fault in force, and how often it happened."""
-
-    fault: Fault
-    builtin: bool
-    applied: int = 0
-    _tries: Counter[str] = field(default_factory=Counter, repr=False)
-
-    def apply(self, recipients: Sequence[str]) -> bool:
-        """Return whether the fault happens now, to one of these recipients; if so, count it."""
-        if self.fault.phase in _BEFORE_RECIPIENTS:
-            recipients = ("",)
-        target = next((each for each in recipients if self._is_due(each)), None)
-        if target is None:
-            return False
-        self.applied += 1
-        if self.fault.greylist:
-            self._tries[target.lower()] += 1
-        return True
-
-    def _is_due(self, recipient: str) -> bool:
-        if not self.fault.meets(recipient):
-            return False
-        if self.fault.greylist:
-            return self._tries[recipient.lower()] < (self.fault.times or 1)
-        return self.fault.times is None or self.applied < self.fault.times
-
-
-class Faults:
-    """The rules in force. Made with the built-in ones, which `reset` brings back, unused."""
+class Faults(Rules[Fault]):
+    """The rules in force. A rule that greylists is used up for each recipient apart."""
 
     def __init__(self, builtin: Sequence[Fault] = ()) -> None:
-        self._builtin = tuple(builtin)
-        self._added: list[Rule] = []
-        self._standing: list[Rule] = []
-        self.reset()
-
-    def __iter__(self) -> Iterator[Rule]:
-        yield from self._added
-        yield from self._standing
-
-    def add(self, fault: Fault) -> Rule:
-        """Put a fault in force, after those added before it and ahead of the built-in ones."""
-        rule = Rule(fault=fault, builtin=False)
-        self._added.append(rule)
-        return rule
+        # Of each rule, by its identity, and each recipient.
+        self._tries: Counter[tuple[int, str]] = Counter()
+        super().__init__(builtin)
 
     def reset(self) -> None:
         """Go back to the built-in rules, as if none had ever happened."""
-        self._added.clear()
-        self._standing = [Rule(fault=fault, builtin=True) for fault in self._builtin]
+        self._tries.clear()
+        super().reset()
 
     def at(self, phase: Phase, recipients: Sequence[str] = ()) -> Fault | None:
         """Return the fault that happens at this step of a mail to these recipients, counted, or None."""
+        known = ("",) if phase in _BEFORE_RECIPIENTS else recipients
         for rule in self:
-            if rule.fault.phase == phase and rule.apply(recipients):
+            if rule.fault.phase == phase and self._apply(rule, known):
                 return rule.fault
         return None
+
+    def _apply(self, rule: Rule[Fault], recipients: Sequence[str]) -> bool:
+        """Return whether the fault happens now, to one of these recipients; if so, count it."""
+        target = next((each for each in recipients if self._is_due(rule, each)), None)
+        if target is None:
+            return False
+        rule.applied += 1
+        if rule.fault.greylist:
+            self._tries[id(rule), target.lower()] += 1
+        return True
+
+    def _is_due(self, rule: Rule[Fault], recipient: str) -> bool:
+        if not rule.fault.meets(recipient):
+            return False
+        if rule.fault.greylist:
+            return self._tries[id(rule), recipient.lower()] < (rule.fault.times or 1)
+        return not rule.used_up

@@ -3,26 +3,20 @@
 They hold no script and their policy lets none run; Jinja escapes every value. What a mail says stays text.
 """
 
+from collections.abc import Callable
 from importlib import resources
 from itertools import islice
+from typing import Any
 
 from fastapi import APIRouter, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
+from simulators import pages
 from simulators.smtp import reading
 from simulators.smtp.faults import Fault, Faults
 from simulators.smtp.mailbox import Mail, Mailbox
 
 _PACKAGE = "simulators.smtp"
-_NEWEST = 100
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 
 def router(*, mailbox: Mailbox, faults: Faults) -> APIRouter:
@@ -33,7 +27,7 @@ def router(*, mailbox: Mailbox, faults: Faults) -> APIRouter:
 
     @routes.get("/")
     async def show_list() -> Response:
-        mails = list(islice(mailbox.newest(), _NEWEST))
+        mails = list(islice(mailbox.newest(), pages.NEWEST))
         page = templates.get_template("list.html")
         return _html(page.render(mails=mails, kept=mailbox.kept, total=mailbox.total, rules=list(faults)))
 
@@ -66,14 +60,13 @@ def effect(fault: Fault) -> str:
 
 
 def _templates() -> Environment:
-    environment = Environment(
-        loader=PackageLoader(_PACKAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["effect"] = effect
-    environment.filters["subject"] = _subject
-    environment.filters["text"] = lambda mail: reading.text(mail.raw)
-    environment.filters["source"] = lambda mail: reading.source(mail.raw)
-    return environment
+    filters: dict[str, Callable[[Any], str]] = {
+        "effect": effect,
+        "subject": _subject,
+        "text": lambda mail: reading.text(mail.raw),
+        "source": lambda mail: reading.source(mail.raw),
+    }
+    return pages.templates(_PACKAGE, filters)
 
 
 def _subject(mail: Mail) -> str:
@@ -82,4 +75,4 @@ def _subject(mail: Mail) -> str:
 
 
 def _html(page: str, *, status: int = 200) -> Response:
-    return Response(page, status_code=status, media_type="text/html", headers=_HEADERS)
+    return pages.html(page, style="self", status=status)

@@ -28,4 +28,5 @@ simulator = Simulator(
     name="smtp",
     overrides={"email": {"host": HOST, "port": PORT, "tls": "none"}},
     open=_open,
+    shows="mails",
 )

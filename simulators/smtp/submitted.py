@@ -1,12 +1,9 @@
-"""Reads a fault that somebody submitted. The schema is what the API documents, and what words the mistakes."""
+"""How a fault is submitted. The schema is what the API documents, and what words the mistakes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
-from simulators.smtp.faults import PHASES, Fault
-from tocsin import validation
+from simulators.smtp.faults import PHASES
 
 EXAMPLE: Mapping[str, Any] = {
     "recipients": "*@slow.example",
@@ -39,24 +36,6 @@ def schema() -> dict[str, Any]:
             "times": {"type": "integer", "minimum": 1},
         },
     }
-
-
-class Reader:
-    """Reads submitted faults. Compiles the schema once."""
-
-    def __init__(self) -> None:
-        self._schema = validation.Schema(schema())
-
-    def read(self, document: Any) -> Fault | Sequence[validation.Fault]:
-        """Return the fault that a JSON document describes, or what is wrong with the document."""
-        mistakes = self._schema.faults(document)
-        if mistakes:
-            return mistakes
-        try:
-            return msgspec.convert(document, Fault)
-        except msgspec.ValidationError as error:  # what only the parts together get wrong
-            detail, _, path = str(error).partition(" - at `$")
-            return [validation.Fault(pointer=path.rstrip("`").replace(".", "/"), detail=detail)]
 
 
 def _reply() -> dict[str, Any]:

@@ -3,16 +3,21 @@
 Every route is `async`, so that all of them share the loop and the state.
 """
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
+from simulators.control import faults_router, problem
 from simulators.webpush import pages, service
 from simulators.webpush.browser import Browser, Browsers
-from simulators.webpush.faults import BEHAVIOURS, OK, Fault, Faults, Rule
+from simulators.webpush.faults import BEHAVIOURS, OK, Fault, Faults
 from simulators.webpush.inbox import Inbox
 from simulators.webpush.service import PushService
+from tocsin.web.responses import Json
+
+T = TypeVar("T")
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,7 +34,7 @@ def router(*, pushes: PushService, browsers: Browsers, inbox: Inbox, faults: Fau
     routes.include_router(_push(pushes))
     routes.include_router(_subscriptions(browsers))
     routes.include_router(_messages(inbox))
-    routes.include_router(_faults(faults))
+    routes.include_router(faults_router(faults, partial(_decoded, kind=Fault), builtin=False))
     routes.include_router(pages.router(inbox=inbox, browsers=browsers))
     return routes
 
@@ -58,15 +63,15 @@ def _subscriptions(browsers: Browsers) -> APIRouter:
         if isinstance(wanted, Response):
             return wanted
         if wanted.behaviour not in BEHAVIOURS:
-            return _problem(422, f"The behaviour must be one of {', '.join(BEHAVIOURS)}.")
+            return problem(422, f"The behaviour must be one of {', '.join(BEHAVIOURS)}.")
         browser = browsers.subscribe(behaviour=wanted.behaviour, server_key=wanted.application_server_key)
-        return _json(_subscription(browser, request, wanted.base_url), status=201)
+        return Json(_subscription(browser, request, wanted.base_url), status_code=201)
 
     @routes.get("/subscriptions")
     async def list_subscriptions(request: Request) -> Response:
         """List the browsers, with what they answer."""
         found = [{**_subscription(each, request, None), "behaviour": each.behaviour} for each in browsers]
-        return _json({"subscriptions": found})
+        return Json({"subscriptions": found})
 
     @routes.delete("/subscriptions/{subscription}", status_code=204)
     async def unsubscribe(subscription: str) -> Response:
@@ -86,35 +91,12 @@ def _messages(inbox: Inbox) -> APIRouter:
     ) -> Response:
         """List the messages that are kept, in the clear, the newest first."""
         newest = zip(range(limit), inbox.newest(subscription), strict=False)
-        return _json({"total": inbox.total, "messages": [service.summary(each) for _, each in newest]})
+        return Json({"total": inbox.total, "messages": [service.summary(each) for _, each in newest]})
 
     @routes.delete("/messages", status_code=204)
     async def clear() -> Response:
         """Forget every message."""
         inbox.clear()
-        return Response(status_code=204)
-
-    return routes
-
-
-def _faults(faults: Faults) -> APIRouter:
-    routes = APIRouter()
-
-    @routes.get("/faults")
-    async def list_faults() -> Response:
-        """List the faults in force, in the order in which they are tried."""
-        return _json({"faults": [_described(rule) for rule in faults]})
-
-    @routes.post("/faults", status_code=201)
-    async def add_fault(request: Request) -> Response:
-        """Put a fault in force, after those added before it."""
-        fault = _decoded(await request.body(), Fault)
-        return fault if isinstance(fault, Response) else _json(_described(faults.add(fault)), status=201)
-
-    @routes.delete("/faults", status_code=204)
-    async def reset() -> Response:
-        """Forget every fault."""
-        faults.reset()
         return Response(status_code=204)
 
     return routes
@@ -126,24 +108,10 @@ def _subscription(browser: Browser, request: Request, base_url: str | None) -> d
     return {"endpoint": endpoint, "expirationTime": None, "keys": browser.keys}
 
 
-def _described(rule: Rule) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(rule.fault), "applied": rule.applied}
-
-
-def _decoded(raw: bytes, kind: type[Any]) -> Any:
+def _decoded(raw: bytes, kind: type[T]) -> T | Response:
     """Return the body as a struct, or the answer to one that is none."""
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         status = 422 if isinstance(error, msgspec.ValidationError) else 400
-        return _problem(status, str(error))
-
-
-def _json(value: Any, *, status: int = 200, media_type: str = "application/json") -> Response:
-    return Response(msgspec.json.encode(value), status_code=status, media_type=media_type)
-
-
-def _problem(status: int, detail: str) -> Response:
-    """Return an error as RFC 9457 has it."""
-    body = {"type": "about:blank", "status": status, "detail": detail}
-    return _json(body, status=status, media_type="application/problem+json")
+        return problem(status, str(error))

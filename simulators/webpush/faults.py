@@ -1,9 +1,10 @@
 """What goes wrong: for ever with a subscription made so, or for a while with any of them. Pure."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import msgspec
+
+from simulators import faults
 
 # What a subscription may be made to answer, whatever comes. `ok` takes messages.
 OK = "ok"
@@ -27,6 +28,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     subscription: str | None = None
     times: int | None = None
 
+    def meets(self, subscription: str) -> bool:
+        """Return whether it is meant for this subscription."""
+        return self.subscription in (None, subscription)
+
 
 BEHAVIOURS: Mapping[str, Fault | None] = {
     OK: None,
@@ -41,43 +46,4 @@ BEHAVIOURS: Mapping[str, Fault | None] = {
 }
 
 
-@dataclass(slots=True, kw_only=True)
-class Rule:
-    """A fault in force, and how often it happened."""
-
-    fault: Fault
-    applied: int = 0
-
-    def fits(self, subscription: str) -> bool:
-        """Return whether the fault is to happen to this subscription now."""
-        fault = self.fault
-        left = fault.times is None or self.applied < fault.times
-        return left and fault.subscription in (None, subscription)
-
-
-class Faults:
-    """The faults in force, in the order in which they were added. The first that fits happens."""
-
-    def __init__(self) -> None:
-        self._rules: list[Rule] = []
-
-    def __iter__(self) -> Iterator[Rule]:
-        return iter(self._rules)
-
-    def add(self, fault: Fault) -> Rule:
-        """Put a fault in force."""
-        rule = Rule(fault=fault)
-        self._rules.append(rule)
-        return rule
-
-    def reset(self) -> None:
-        """Forget all."""
-        self._rules.clear()
-
-    def at(self, subscription: str, behaviour: str) -> Fault | None:
-        """Return the fault that happens to a message now, counted, or None."""
-        for rule in self._rules:
-            if rule.fits(subscription):
-                rule.applied += 1
-                return rule.fault
-        return BEHAVIOURS[behaviour]
+Faults = faults.Faults[Fault]

@@ -11,7 +11,7 @@ import msgspec
 from simulators.webpush import authorization
 from simulators.webpush.authorization import Signed
 from simulators.webpush.browser import Browser, Browsers
-from simulators.webpush.faults import GOOGLE_MISMATCH, Fault, Faults
+from simulators.webpush.faults import BEHAVIOURS, GOOGLE_MISMATCH, Fault, Faults
 from simulators.webpush.inbox import Inbox, Message
 from tocsin.clock import Clock
 
@@ -44,7 +44,7 @@ class PushService:
         browser = self._browsers.find(subscription)
         if browser is None:
             return _refusal(404, 102, "No such subscription")
-        fault = self._faults.at(browser.id, browser.behaviour)
+        fault = self._faults.meet(browser.id) or BEHAVIOURS[browser.behaviour]
         if fault is not None and fault.status is not None:
             await self._wait(fault)
             return Answer(status=fault.status, headers=fault.headers, body=fault.body)

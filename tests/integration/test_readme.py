@@ -17,7 +17,8 @@ from tocsin.runtime import discover
 
 DOCS = ("guarantees.md", "operations.md", "cluster.md")
 BESIDE = "run beside make run"
-PORTS = (8080, 8190, 2525)
+PORTS = (8080, 8190, 2525, 2197)
+CHANNELS = ("browser", "email", "push", "sms")
 URL = "http://127.0.0.1:8080"
 # On a fresh machine the dependencies come over the network.
 INSTALLED_WITHIN = 480
@@ -75,7 +76,7 @@ async def test_the_readmes_commands_do_what_it_says_in_a_fresh_clone(tmp_path: P
     clone = await readme.clone(tmp_path)
 
     async with readme.foreground("make run", directory=clone) as running:
-        await the_three_are_shown(running)
+        await the_six_are_shown(running)
         ran = [await readme.shell(block.text, directory=clone) for block in blocks() if block.mark == BESIDE]
         for each in ran:
             assert each.code == 0, each.out + each.err
@@ -83,7 +84,8 @@ async def test_the_readmes_commands_do_what_it_says_in_a_fresh_clone(tmp_path: P
         async with httpx.AsyncClient(base_url=URL, headers={"Authorization": f"Bearer {key}"}) as client:
             await sending_worked(client, ran[0])
             await posting_worked(client, ran[1])
-        assert ran[2].out == "OK: file configs/tocsin.toml\n"
+        assert ran[2].out.endswith("OK: file configs/tocsin.toml\n")
+        assert (clone / "data" / "vapid.pem").exists()
         code = await running.interrupt(within=30)
 
     # Ctrl-C reaches `make` as well, which reports itself as interrupted whatever its command returned.
@@ -93,30 +95,34 @@ async def test_the_readmes_commands_do_what_it_says_in_a_fresh_clone(tmp_path: P
     assert not (clone / "data" / "store.db-wal").exists(), "the gateway did not drain: it was cut off"
 
 
-async def the_three_are_shown(running: Foreground) -> None:
-    """Return once the demo has told how its three notifications ended: each as the README says."""
+async def the_six_are_shown(running: Foreground) -> None:
+    """Return once the demo has told how its six notifications ended: each as the README says."""
     await running.until("Tocsin is up", seconds=INSTALLED_WITHIN)
     await running.until("The gateway stays up", seconds=SHOWN_WITHIN)
-    _, _, shown = running.printed.partition("An ordinary one")
-    ordinary, _, rest = shown.partition("To a server that wants it twice")
-    twice, _, refused = rest.partition("To an address that does not exist")
-    assert "life 0: delivered after 1 attempt" in ordinary
-    assert "attempt 1: deferred" in twice
-    assert "life 0: delivered after 2 attempts" in twice
-    assert "life 0: dead after 1 attempt" in refused
-    assert "dead letter dlt_" in refused
-    for place in (URL, f"{URL}/docs", "http://127.0.0.1:8190/smtp/", "data/demo.key"):
+    await running.until("http://127.0.0.1:8190/webpush/", seconds=SHOWN_WITHIN)
+    _, *shown = re.split(r"^[1-6]\. ", running.printed, flags=re.MULTILINE)
+    everyone, lost, devices, greylisted, taken_over, again = shown
+    assert [len(re.findall(rf"^ +{name} .* delivered *$", everyone, re.MULTILINE)) for name in CHANNELS] == [1, 1, 1, 1]
+    assert "550 5.1.1" in lost
+    assert "dead letter dlt_" in lost
+    assert re.findall(r"^ +push .* (\w+) *$", devices, re.MULTILINE) == ["delivered", "dead"]
+    assert "attempt 1: deferred" in greylisted
+    assert "attempt 2: delivered" in greylisted
+    assert "vonage · after twilio" in taken_over
+    assert re.findall(r"suppressed  (\w+)", again) == ["hard_bounce", "dead_token"]
+    for place in (URL, f"{URL}/docs", "http://127.0.0.1:8190/", "data/demo.key"):
         assert place in running.printed
 
 
 async def sending_worked(client: httpx.AsyncClient, ran: Ran) -> None:
-    """Check the block of CLI commands: one mail delivered, one refused and listed, a key made."""
+    """Check the block of CLI commands: a mail and a text delivered, a mail refused and listed, a key made."""
     sent = re.findall(r"^ntf_\w+", ran.out, re.MULTILINE)
     found = [await document(client, f"/v1/notifications/{each}") for each in sent]
     # `--wait` returned, so both have ended.
-    assert [each["state"] for each in found] == ["delivered", "dead"]
+    assert [each["state"] for each in found] == ["delivered", "delivered", "dead"]
     letters = (await document(client, "/v1/dlq"))["items"]
-    assert len(letters) == 2
+    # Two are the demo's: a mailbox and a device.
+    assert len(letters) == 3
     assert all(letter["id"] in ran.out for letter in letters)
     [key] = [key for key in (await document(client, "/v1/keys"))["items"] if key["name"] == "my-shop"]
     assert key["id"] in ran.out
@@ -130,6 +136,7 @@ async def posting_worked(client: httpx.AsyncClient, ran: Ran) -> None:
     while not State((found := await document(client, path))["state"]).terminal:
         pass
     assert found["state"] == "delivered"
+    assert found["channels"] == ["email", "sms"]
     assert found["metadata"] == {"order_id": "1001"}
     [block] = [block for block in blocks() if "curl" in block.text]
     body = block.text.partition("-d '")[2].rpartition("'")[0]

@@ -61,9 +61,10 @@ class Gateway:
         kind = {} if body is None else {"Content-Type": "application/json"}
         return self._call("POST", path, content=body, headers={**kind, **headers})
 
-    def delete(self, *path: str) -> Answer:
-        """Delete `/v1/<path…>`."""
-        return self._call("DELETE", path)
+    def delete(self, *path: str, params: Mapping[str, str | None] | None = None) -> Answer:
+        """Delete `/v1/<path…>`; parameters that are None are left out."""
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        return self._call("DELETE", path, params=given)
 
     def _call(self, method: str, path: tuple[str, ...], **request: Any) -> Answer:
         url = "/".join((self._access.url, "v1", *(quote(part, safe="") for part in path)))

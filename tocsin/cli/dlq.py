@@ -26,8 +26,8 @@ def list_(
     since: Annotated[
         str | None, typer.Option(help="Died since: how long ago (2h, 3d), or a time.", show_default=False)
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Where the list before ended.", show_default=False)] = None,
+    limit: options.Limit = 50,
+    cursor: options.Cursor = None,
     as_json: options.AsJson = False,
     url: options.Url = None,
     key: options.Key = None,
@@ -61,8 +61,7 @@ def list_(
         console.print(letters.listing(found, now=now, width=console.width))
     else:
         output.note("No dead letters." if set(wanted.values()) <= {None, limit} else "No such dead letters.")
-    if more := answer.document["next_cursor"]:
-        output.note(f"There are more: add --cursor {more}")
+    output.more(answer.document["next_cursor"])
 
 
 def show(

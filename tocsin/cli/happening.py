@@ -42,6 +42,8 @@ def _what(event: Mapping[str, Any], data: Mapping[str, Any]) -> Text:
 def _more(kind: str, data: Mapping[str, Any], at: datetime) -> Iterator[str | None]:
     match kind:
         case Event.ATTEMPTED:
+            for tried in data.get("tried", ()):
+                yield f"after {tried['provider']} {tried['code']}"
             if "duration_ms" in data:
                 yield f"{data['duration_ms']} ms"
             yield data.get("message")

@@ -21,8 +21,10 @@ from tocsin.cli import (
     send,
     simulate,
     status,
+    suppressions,
     topics,
     up,
+    vapid,
     version,
 )
 from tocsin.cli.world import World
@@ -62,7 +64,9 @@ def build() -> typer.Typer:
     app.command("send", cls=send.WaitsOptionally)(send.send)
     app.command("status")(status.status)
     app.add_typer(_dlq(), name="dlq")
+    app.add_typer(_suppressions(), name="suppressions")
     app.add_typer(_keys(), name="keys")
+    app.add_typer(_vapid(), name="vapid")
     app.add_typer(_config(), name="config")
     app.add_typer(_topics(), name="topics")
     app.command("lag")(lag.lag)
@@ -106,11 +110,25 @@ def _dlq() -> typer.Typer:
     return app
 
 
+def _suppressions() -> typer.Typer:
+    app = typer.Typer(help="Work with suppressed addresses: what nothing is sent to.", **_style())
+    app.command("list")(suppressions.list_)
+    app.command("add")(suppressions.add)
+    app.command("lift")(suppressions.lift)
+    return app
+
+
 def _keys() -> typer.Typer:
     app = typer.Typer(help="Make, list and revoke API keys.", **_style())
     app.command("create")(keys.create)
     app.command("list")(keys.list_)
     app.command("revoke")(keys.revoke)
+    return app
+
+
+def _vapid() -> typer.Typer:
+    app = typer.Typer(help="Make keys for browser push.", **_style())
+    app.command("new")(vapid.new)
     return app
 
 

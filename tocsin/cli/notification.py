@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from tocsin.cli import times
+from tocsin.cli import addressing, times
 from tocsin.cli.failures import Misused
 
 _STDIN = "-"
@@ -19,6 +19,7 @@ class Typed:
     """The options of `tocsin send` that make up a notification. Addresses and contents are not for logs."""
 
     to: str | None = field(default=None, repr=False)
+    channel: str | None = None
     template: str | None = None
     data: str | None = field(default=None, repr=False)
     data_file: str | None = None
@@ -44,11 +45,12 @@ def body(typed: Typed, *, file: str | None) -> bytes:
 
 
 def _document(typed: Typed, to: str) -> dict[str, object]:
-    recipient = {"email": to, "locale": typed.locale}
+    channel = addressing.channel(to, typed.channel)
+    locale = {} if typed.locale is None else {"locale": typed.locale}
     document: dict[str, object | None] = {
-        "recipient": {name: value for name, value in recipient.items() if value is not None},
-        "channels": ["email"],
-        **_what(typed),
+        "recipient": addressing.recipient(to, channel) | locale,
+        "channels": [channel],
+        **_what(typed, channel),
         "lane": typed.lane,
         "category": typed.category,
         "expires_in": _seconds(typed.expires_in),
@@ -57,7 +59,7 @@ def _document(typed: Typed, to: str) -> dict[str, object]:
     return {name: value for name, value in document.items() if value is not None}
 
 
-def _what(typed: Typed) -> dict[str, object]:
+def _what(typed: Typed, channel: str) -> dict[str, object]:
     given = {"subject": typed.subject, "text": typed.text, "html": typed.html}
     content = {name: value for name, value in given.items() if value is not None}
     if typed.template is not None:
@@ -69,7 +71,7 @@ def _what(typed: Typed) -> dict[str, object]:
         raise Misused("--data fills a template; name it with --template")
     if not content:
         raise Misused("Say what to send: --template with --data, or --subject with --text or --html")
-    return {"content": {"email": content}}
+    return {"content": {channel: addressing.content(content, channel)}}
 
 
 def _data(typed: Typed) -> msgspec.Raw | None:

@@ -39,6 +39,8 @@ KeyFile = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only, for programs.")]
+Limit = Annotated[int, typer.Option(min=1, max=200, help="How many at most.")]
+Cursor = Annotated[str | None, typer.Option(help="Where the list before ended.", show_default=False)]
 Config = Annotated[
     str | None,
     typer.Option(

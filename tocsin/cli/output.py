@@ -67,12 +67,29 @@ def json(value: Any) -> None:
     raw_json(msgspec.json.encode(value))
 
 
+def more(cursor: str | None) -> None:
+    """Say how a list goes on, where it does."""
+    if cursor:
+        note(f"There are more: add --cursor {cursor}")
+
+
 def plain(value: object, *, lines: bool = False) -> str:
     """Return text without anything that a terminal would act on; None is empty. Line ends stay only if `lines`."""
     text = "" if value is None else str(value)
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() or (lines and each == "\n") else _visible(each) for each in text)
+
+
+def address(value: object, *, most: int) -> str:
+    """Return an address in at most so many characters.
+
+    That of a browser is a URL and keys behind it, which have no business on a screen.
+    """
+    text = plain(value)
+    first = text.partition(" ")[0]
+    text = first if "://" in first else text
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _visible(character: str) -> str:

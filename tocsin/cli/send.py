@@ -42,11 +42,15 @@ def _text(option: str, help_text: str, metavar: str = "TEXT") -> Any:
 def send(
     ctx: typer.Context,
     *,
-    to: Annotated[str | None, _text("--to", "Whom to notify: an email address.", "ADDRESS")] = None,
+    to: Annotated[str | None, _text("--to", "Whom to notify: an email address or a phone number.", "ADDRESS")] = None,
+    channel: Annotated[
+        str | None,
+        _text("--channel", "email, sms, push (--to fcm:TOKEN) or browser (--to an id); else by the address.", "NAME"),
+    ] = None,
     template: Annotated[str | None, _text("--template", "The name of a template.", "NAME")] = None,
     data: Annotated[str | None, _text("--data", "What fills the template, in JSON.", "JSON")] = None,
     data_file: Annotated[str | None, _text("--data-file", "The same from a file; - is standard input.", "FILE")] = None,
-    subject: Annotated[str | None, _text("--subject", "The subject, where there is no template.")] = None,
+    subject: Annotated[str | None, _text("--subject", "The subject or title, where there is no template.")] = None,
     text: Annotated[str | None, _text("--text", "The body in plain text.")] = None,
     html: Annotated[str | None, _text("--html", "The body in HTML.")] = None,
     locale: Annotated[str | None, _text("--locale", "The recipient's language, such as de or pt-BR.", "TAG")] = None,
@@ -83,12 +87,14 @@ def send(
     \b
     Examples:
       tocsin send --to ada@example.com --subject Hello --text 'How are you?'
+      tocsin send --to +12025550143 --text 'Your code is 123.' --lane high
       tocsin send --to ada@example.com --template welcome \\
           --data '{"name": "Ada"}' --expires-in 24h --wait
       tocsin send --file notification.json --idempotency-key order-1001
     """
     typed = notification.Typed(
         to=to,
+        channel=channel,
         template=template,
         data=data,
         data_file=data_file,

@@ -17,8 +17,8 @@ def list_(
     channel: Annotated[str | None, typer.Option(help="Only this channel.", show_default=False)] = None,
     address: Annotated[str | None, typer.Option(help="Only this address.", show_default=False)] = None,
     reason: Annotated[str | None, typer.Option(help="Only this reason, such as opt_out.", show_default=False)] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Where the list before ended.", show_default=False)] = None,
+    limit: options.Limit = 50,
+    cursor: options.Cursor = None,
     as_json: options.AsJson = False,
     url: options.Url = None,
     key: options.Key = None,
@@ -48,8 +48,7 @@ def list_(
                 output.plain(each["id"]), _when(each["added_at"], now), *names, _when(each["expires_at"], now)
             )
         output.out().print(table)
-    if more := answer.document["next_cursor"]:
-        output.note(f"There are more: add --cursor {more}")
+    output.more(answer.document["next_cursor"])
 
 
 def add(

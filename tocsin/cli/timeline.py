@@ -13,6 +13,7 @@ from tocsin.cli import happening, output, times
 from tocsin.lifecycle import Event, State
 
 _BETWEEN = ("  ", "")
+_LONGEST_ADDRESS = 64
 _ENDS = frozenset(state.value for state in State if state.terminal)
 
 
@@ -60,7 +61,8 @@ def _heading(document: Mapping[str, Any], now: datetime) -> Group:
 
 
 def _name(delivery: Mapping[str, Any]) -> str:
-    return output.plain(" ".join(part for part in (delivery["channel"], delivery["address"]) if part))
+    address = output.address(delivery["address"], most=_LONGEST_ADDRESS)
+    return " ".join(part for part in (output.plain(delivery["channel"]), address) if part)
 
 
 def _delivery(delivery: Mapping[str, Any]) -> Text:

@@ -20,16 +20,6 @@ T = TypeVar("T")
 _WORDS = {"create": "create", "grow": "add partitions", "set": "change", "refuse": "REFUSED", "warn": "note"}
 _DONE = ("create", "grow", "set")
 
-Replication = Annotated[
-    int | None,
-    typer.Option(
-        "--replication",
-        min=1,
-        metavar="N",
-        help="Copies of each record, instead of what the list says: 1 for a broker on your own machine.",
-        show_default=False,
-    ),
-]
 Shorter = Annotated[
     bool,
     typer.Option("--allow-shorter-retention", help="Let records be deleted sooner than now, if the list says so."),
@@ -39,7 +29,6 @@ Shorter = Annotated[
 def apply(
     ctx: typer.Context,
     *,
-    replication: Replication = None,
     shorter_retention: Shorter = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     config: options.Config = None,
@@ -47,17 +36,19 @@ def apply(
 ) -> None:
     """Make the topics that Tocsin needs, and change those that are not as the list says.
 
-    The list is configs/kafka/topics.toml (or kafka.topics_file): settings by kind of topic. Names follow from the
-    channels that are installed. The plan is shown first. What could lose records is refused, and the rest is done: a
-    topic never gets fewer partitions, and keeps records for a shorter time only with --allow-shorter-retention. What
-    has been written stays; topics that are not Tocsin's are left alone.
+    The list is configs/kafka/topics.toml (or kafka.topics_file): settings by kind of topic, each with as many copies as
+    kafka.replication says: 3, or 1 where there is one broker. Names follow from the channels that are installed.
+
+    The plan is shown first. What could lose records is refused, and the rest is done: a topic never gets fewer
+    partitions, and keeps records for a shorter time only with --allow-shorter-retention. What has been written stays;
+    topics that are not Tocsin's are left alone.
 
     \b
     Examples:
       tocsin topics apply
       tocsin topics apply --yes --config /etc/tocsin/tocsin.toml
       make kafka            # in another terminal: one broker, for trying
-      TOCSIN__KAFKA__BOOTSTRAP_SERVERS=127.0.0.1:9092 tocsin topics apply --replication 1
+      TOCSIN__KAFKA__BOOTSTRAP_SERVERS=127.0.0.1:9092 TOCSIN__KAFKA__REPLICATION=1 tocsin topics apply
     """
 
     async def work(topics: "Topics", specs: "Sequence[TopicSpec]", _: "Layout") -> "list[Step]":
@@ -71,7 +62,7 @@ def apply(
             await topics.apply(steps, specs)
         return steps
 
-    steps = _with_topics(ctx, work, config=config, replication=replication)
+    steps = _with_topics(ctx, work, config=config)
     refused = [step for step in steps if step.action == "refuse"]
     if as_json:
         output.json({"steps": _listed(steps)})
@@ -84,7 +75,6 @@ def apply(
 def check(
     ctx: typer.Context,
     *,
-    replication: Replication = None,
     config: options.Config = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -104,7 +94,7 @@ def check(
             _show(steps, count=len(specs))
         return steps
 
-    steps = _with_topics(ctx, work, config=config, replication=replication)
+    steps = _with_topics(ctx, work, config=config)
     if as_json:
         output.json({"steps": _listed(steps)})
     wrong = {step.topic for step in steps if step.action != "warn" or step.blocking}
@@ -140,7 +130,7 @@ def describe(ctx: typer.Context, *, config: options.Config = None, as_json: opti
             )
         return rows
 
-    rows = _with_topics(ctx, work, config=config, replication=None)
+    rows = _with_topics(ctx, work, config=config)
     if as_json:
         output.json({"topics": rows})
         return
@@ -158,7 +148,6 @@ def _with_topics(
     work: "Callable[[Topics, Sequence[TopicSpec], Layout], Awaitable[T]]",
     *,
     config: str | None,
-    replication: int | None,
 ) -> T:
     """Work with the cluster's topics. Raises SettingsError, LogUnavailable."""
     import asyncio  # noqa: PLC0415 -- `tocsin --help` shall not wait for these
@@ -170,7 +159,7 @@ def _with_topics(
     from tocsin.runtime import discover  # noqa: PLC0415
 
     settings = _settings(ctx, config)
-    layout = layouts.load(layouts.find(settings.topics_file), replication=replication)
+    layout = layouts.load(layouts.find(settings.topics_file), replication=settings.replication)
     specs = names.of_channels(discover.channels())
 
     async def run() -> T:

@@ -1,6 +1,7 @@
 """`tocsin up`: the whole gateway in this process, and what to tell a person once it serves."""
 
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urljoin
 
 import typer
 from rich.console import Group
@@ -31,7 +32,7 @@ def up(
 
     \b
     Examples:
-      tocsin up --demo                try it: mail goes to a simulator that shows it
+      tocsin up --demo                try it: all goes to simulators that show it
       tocsin up --config tocsin.toml
       tocsin up --port 9000
     """
@@ -53,7 +54,7 @@ def banner(started: "Started") -> Group:
         ("API", Text(started.url, style="bold")),
         ("docs", f"{started.url}/docs"),
         ("key", _key(started)),
-        *((f"simulator {name}", page) for name, page in started.simulators.items()),
+        ("simulators", urljoin(next(iter(started.simulators.values())), "/") if started.simulators else None),
         ("data", None if started.data_dir is None else str(started.data_dir)),
     )
     title = Text("\nTocsin is up\n", style="bold green")

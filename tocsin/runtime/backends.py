@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from tocsin import topics
 from tocsin.clock import Clock
@@ -26,6 +26,7 @@ from tocsin.ledger.postgres import PostgresLedger, PostgresLedgerConfig, open_le
 from tocsin.observe.metrics import Metrics
 from tocsin.runtime.backup import LogFile
 from tocsin.settings import sections
+from tocsin.settings.secrets import secret
 from tocsin.settings.values import Settings
 from tocsin.store import migrate
 from tocsin.store.engine import Store, open_store
@@ -90,9 +91,23 @@ async def _store(settings: Settings) -> AsyncIterator[Store]:
         command_timeout=timedelta(seconds=configured.command_timeout_seconds),
         prepared_statements=configured.prepared_statements,
     )
-    url = configured.url or f"sqlite:///{data_dir(settings) / 'store.db'}"
+    url = _store_url(configured) or f"sqlite:///{data_dir(settings) / 'store.db'}"
     async with open_store(url, config=config) as opened_store:
         yield opened_store
+
+
+def _store_url(configured: sections.Store) -> str:
+    """Return the URL with the password that lies in a file, as a parameter of libpq. Raises SettingsError."""
+    password = secret(None, configured.password_file, key="store.password")
+    if password is None:
+        return configured.url
+    parts = urlsplit(configured.url)
+    if parts.scheme not in _POSTGRES:
+        raise SettingsError("store.password_file is for PostgreSQL: set store.url as well, or take it away")
+    if parts.password is not None or "password" in dict(parse_qsl(parts.query)):
+        raise SettingsError("store.url holds a password, and store.password_file names one too; keep one of them")
+    query = "&".join(filter(None, (parts.query, urlencode({"password": password}))))
+    return urlunsplit(parts._replace(query=query))
 
 
 @asynccontextmanager
@@ -151,7 +166,7 @@ async def _clustered(
         raise SettingsError(
             "worker.drain_seconds must be below kafka.rebalance_seconds, or the group would not wait for a drain"
         )
-    topics_layout = layout.load(layout.find(configured.topics_file))
+    topics_layout = layout.load(layout.find(configured.topics_file), replication=configured.replication)
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(
             open_kafka_log(configured, layout=topics_layout, clock=clock, metrics=metrics)

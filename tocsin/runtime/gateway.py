@@ -46,7 +46,10 @@ class UpOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """What to tell once the gateway serves. `key` is told when it is new, or when the demo keeps it in `key_file`."""
+    """What to tell once the gateway serves. `key` is told when it is new, or when the demo keeps it in `key_file`.
+
+    `simulators` are the pages by name, `channels` those that are enabled.
+    """
 
     url: str
     key: str | None
@@ -54,6 +57,7 @@ class Started:
     key_file: Path | None
     simulators: Mapping[str, str]
     data_dir: Path | None
+    channels: frozenset[str] = frozenset()
 
 
 def up(options: UpOptions, on_started: Callable[[Started], None]) -> int:
@@ -158,6 +162,7 @@ async def gateway(
             key_file=key.file if key else None,
             simulators=pages,
             data_dir=None if backends.clustered(settings) else backends.data_dir(settings),
+            channels=frozenset(wired.context.channels),
         )
         yield started, running.failed
 
@@ -188,7 +193,8 @@ def _roles(options: UpOptions, settings: Settings) -> Roles | None:
     installed = [service.name for service in discover.services()]
     chosen = roles_of(options.services, services=installed, channels=discover.channels())
     if idle := (chosen.channels or frozenset()) - discover.enabled(settings).keys():
-        raise SettingsError(f"the channel {min(idle)} has nothing to deliver through: set {min(idle)}.routes")
+        name = min(idle)
+        raise SettingsError(f"the channel {name} is off: no provider is set for it; see docs/channels/{name}.md")
     return chosen
 
 

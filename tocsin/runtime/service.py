@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 from typing import Any, Generic, Protocol, TypeVar
@@ -25,6 +25,10 @@ from tocsin.web.auth import Authenticator
 from tocsin.web.health import Check
 
 CarrierT = TypeVar("CarrierT")
+# A recipient → its normalised addresses, at least one, or what is wrong with them (a pointer below `/recipient`).
+Addresses = Callable[[Mapping[str, Any]], Sequence[str] | Fault]
+# A tenant and the id of a recipient → what stands for them as the channel's property of `recipient`; empty if nothing.
+Lookup = Callable[[str, str], Awaitable[Sequence[Mapping[str, Any]]]]
 LOOPBACK = "127.0.0.1"
 
 
@@ -54,16 +58,27 @@ class Channel(Generic[CarrierT]):
     `settings` are its sections by name: its own, and one for each of its providers. A channel that the settings do not
     make `enabled` has no topics, takes no notifications and delivers nothing. `router` has what the channel adds to the
     API, such as the callbacks of its providers; it is made where notifications are taken in.
+
+    `addresses_for` is for a channel whose addresses depend on the settings, which then takes the place of `addresses`.
+    `lookup` finds what is registered for a recipient who comes without the property named as the channel; it may raise
+    StoreUnavailable. `tables` are those that the channel owns in the store.
     """
 
     name: str
     settings: Mapping[str, type[msgspec.Struct]]
     fragments: Callable[[], Mapping[str, Any]]
     template_part: str
-    addresses: Callable[[Mapping[str, Any]], Sequence[str] | Fault]
+    addresses: Addresses
     carrier: Callable[[CarrierContext], CarrierT]
     enabled: Callable[[Settings], bool] = _always
     router: "Callable[[Context], APIRouter] | None" = None
+    addresses_for: Callable[[Settings], Addresses] | None = None
+    lookup: "Callable[[Context], Lookup] | None" = None
+    tables: MetaData | None = None
+
+    def under(self, settings: Settings) -> "Channel[CarrierT]":
+        """Return the channel with `addresses` as the settings have them. Raises SettingsError."""
+        return self if self.addresses_for is None else replace(self, addresses=self.addresses_for(settings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +135,11 @@ class OpenSimulator(Protocol):
 class Simulator:
     """A provider double. `overrides` are the settings with which a demo uses it.
 
-    `open` starts it and yields the router of its control, which the host mounts under `/<name>`.
+    `open` starts it and yields the router of its control, which the host mounts under `/<name>`. `shows` says in the
+    plural what its page lists.
     """
 
     name: str
     overrides: Mapping[str, Mapping[str, Any]]
     open: OpenSimulator
+    shows: str = "messages"

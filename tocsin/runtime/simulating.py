@@ -5,12 +5,12 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from tocsin.clock import Clock
 from tocsin.errors import SettingsError
 from tocsin.observe import logs
-from tocsin.runtime import discover, server, signals
+from tocsin.runtime import discover, server, signals, simulators_page
 from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.service import LOOPBACK, Simulator
 
@@ -38,6 +38,10 @@ async def simulating(
     async def healthz() -> Mapping[str, str]:
         """Whether they are there."""
         return {"status": "ok"}
+
+    @app.get("/", include_in_schema=False)
+    async def index() -> Response:
+        return simulators_page.page(simulators)
 
     async with AsyncExitStack() as stack:
         for simulator in simulators:

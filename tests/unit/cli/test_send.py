@@ -67,6 +67,46 @@ def test_content_needs_no_template(run: Run, gateway: FakeGateway) -> None:
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("args", "channel", "recipient", "content"),
+    [
+        (("--to", "+12025550143", "--text", "Hi"), "sms", {"phone": "+12025550143"}, {"text": "Hi"}),
+        (("--to", "0151 2345-678", "--text", "Hi"), "sms", {"phone": "0151 2345-678"}, {"text": "Hi"}),
+        (
+            ("--to", "fcm:a:b", "--channel", "push", "--subject", "Hi", "--text", "you"),
+            "push",
+            {"push": [{"provider": "fcm", "token": "a:b"}]},
+            {"title": "Hi", "body": "you"},
+        ),
+        (
+            ("--to", "cust-42", "--channel", "browser", "--subject", "Hi", "--text", "you"),
+            "browser",
+            {"id": "cust-42"},
+            {"title": "Hi", "body": "you"},
+        ),
+        (
+            ("--to", "42", "--channel", "email", "--subject", "Hi", "--text", "you"),
+            "email",
+            {"email": "42"},
+            {"subject": "Hi", "text": "you"},
+        ),
+    ],
+)
+def test_each_channel_has_its_recipient_and_its_names_for_a_message(
+    run: Run,
+    gateway: FakeGateway,
+    *,
+    args: tuple[str, ...],
+    channel: str,
+    recipient: dict[str, object],
+    content: dict[str, str],
+) -> None:
+    gateway.on(*SUBMIT, answer(accepted(), 202))
+
+    assert run("send", *args).exit_code == 0
+    assert gateway.body() == {"recipient": recipient, "channels": [channel], "content": {channel: content}}
+
+
 def test_json_is_the_answer_and_nothing_else(run: Run, gateway: FakeGateway) -> None:
     gateway.on(*SUBMIT, answer(accepted(), 202))
 
@@ -149,6 +189,9 @@ def test_each_wrong_place_has_its_line(run: Run, gateway: FakeGateway) -> None:
         (("--template", "welcome"), "Say whom to notify"),
         (("--to", "a@b.c"), "Say what to send"),
         (("--to", "a@b.c", "--template", "welcome", "--text", "x"), "leave out --text"),
+        (("--to", "+12025550143", "--subject", "x"), "sms has no --subject"),
+        (("--to", "a@b.c", "--channel", "pigeon", "--text", "x"), "--channel pigeon"),
+        (("--to", "token", "--channel", "push", "--text", "x"), "fcm:TOKEN or apns:TOKEN"),
         (("--to", "a@b.c", "--data", "{}"), "name it with --template"),
         (("--to", "a@b.c", "--template", "welcome", "--data", "{"), "--data is not JSON"),
         (("--to", "a@b.c", "--template", "welcome", "--data", "{}", "--data-file", "x"), "keep one of them"),

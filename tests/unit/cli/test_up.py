@@ -19,11 +19,11 @@ BANNER = f"""\
 
 Tocsin is up
 
-  API             http://127.0.0.1:8080
-  docs            http://127.0.0.1:8080/docs
-  key             {KEY}
-  simulator smtp  http://127.0.0.1:8190/smtp/
-  data            data
+  API         http://127.0.0.1:8080
+  docs        http://127.0.0.1:8080/docs
+  key         {KEY}
+  simulators  http://127.0.0.1:8190/
+  data        data
 
 The demo keeps its key: in another terminal, --key-file data/demo.key
 Ctrl-C stops.
