@@ -13,7 +13,9 @@ class Admission(Permits):
 
     def take(self, stream: Stream) -> bool:
         """Take a permit if this traffic may have one now, and the routes have room for one more delivery."""
-        if not (self._routes.has_room(self.in_flight) and super().take(stream)):
+        has_room = self._routes.has_room(self.in_flight)
+        self.limit(self._routes.room)
+        if not (has_room and super().take(stream)):
             return False
         self._routes.started()
         return True

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from channels import settle, signs
 from channels.provider import Carrier
 from channels.reading import Readable, Reader, Unreadable
@@ -33,8 +35,11 @@ _CRASH_LOOP = 3
 _GRACE_SECONDS = 2.0
 # With less of an attempt left, no other provider is tried.
 _LEAST_SECONDS = 5.0
-# What finds no route is not back before that.
-_LEAST_PARKED = timedelta(seconds=1)
+# In place of a provider's name: it is claimed, and nothing of it has left.
+_NOBODY = ""
+# What finds no route again and again waits in ever longer tiers, up to this one, and not all of it the same time.
+_LAST_PARKED_TIER = 3
+_PARKED_JITTER = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +71,11 @@ class _Claim:
         self.giving_up: Reason | None = None
 
     def pass_to(self, provider: str) -> None:
-        """Have the provider that is called next ask for it."""
+        """Have the provider that is called next ask for it. Whoever was called before has surely not taken anything."""
         self.provider = provider
         self.asked = self.awaited = False
+        if self.granted is not None:
+            self._claimed[self._source] = _NOBODY
 
     async def __call__(self) -> None:
         self.asked = True
@@ -163,14 +170,22 @@ class Attempts:
         if isinstance(found, Unreadable):
             return settle.unreadable(received, self._config.channel, found, now)
         failure = _bug_failure(error)
-        if (provider := self._claimed.get(received.source)) is not None:
+        provider = self._claimed.get(received.source)
+        if provider:
             outcome = outcomes.Unconfirmed(phase="handler_error", code=failure.code, message=failure.message)
             attempt = Attempt(provider=provider, ended_at=now, took=timedelta(), outcome=outcome, bug=True)
             return settle.attempted(received, found, attempt, self._decide(found, attempt))
+        claimed = provider is not None
         if found.hop.handler_faults:
-            return settle.given_up(received, found, failure, Reason.HANDLER_ERROR, now=now, claimed=False)
-        due = now + tiers.TIERS[0].delay
-        return settle.parked(received, found, due, now, handler_faults=found.hop.handler_faults + 1)
+            return settle.given_up(received, found, failure, Reason.HANDLER_ERROR, now=now, claimed=claimed)
+        return settle.parked(
+            received,
+            found,
+            now + tiers.TIERS[0].delay,
+            now,
+            handler_faults=found.hop.handler_faults + 1,
+            gives_back=settle.key_of(found) if claimed else None,
+        )
 
     def settled(self, received: Received, settlement: Settlement, *, effective: bool) -> None:
         """Count what was written."""
@@ -194,6 +209,9 @@ class Attempts:
             attempt = await self._attempt(found, message, call, candidates, claim)
         except NotClaimed:
             return self._not_claimed(received, found, claim)
+        except asyncio.CancelledError:
+            self._claimed.pop(received.source, None)
+            raise
         decision = self._decide(found, attempt)
         if isinstance(decision, retry.NoAttempt):
             key = settle.key_of(found)
@@ -201,9 +219,16 @@ class Attempts:
         return settle.attempted(received, found, attempt, decision)
 
     def _no_route(self, received: Received, found: Readable, closed: Closed) -> Settlement:
-        """Park it until a route may take it. It is no attempt, and nothing was claimed."""
+        """Park it until a route may take it. It is no attempt, and nothing was claimed.
+
+        Each time for longer: while its route is closed another one may be open, and what cannot go there would else
+        be written anew with every probe.
+        """
         now = self._clock.now()
-        wait = max(timedelta(seconds=closed.wait_seconds), _LEAST_PARKED)
+        grown = tiers.of_attempt(min(found.hop.hops + 1, _LAST_PARKED_TIER)).delay * (
+            1 + _PARKED_JITTER * self._random()
+        )
+        wait = max(timedelta(seconds=closed.wait_seconds), grown)
         return settle.parked(received, found, min(now + wait, found.hop.expires_at), now)
 
     async def _attempt(
@@ -221,12 +246,15 @@ class Attempts:
                 provider=call.provider, ended_at=self._clock.now(), took=took, outcome=outcome, tried=tried
             )
             self._tally.attempted(attempt)
-            if not signs.fails_over(outcome, claimed=claim.awaited) or deadline - loop.time() < _LEAST_SECONDS:
+            if not signs.fails_over(outcome, claimed=claim.awaited):
                 return attempt
             tried += (Tried(provider=call.provider, outcome=outcomes.name(outcome), code=outcome.code),)
+            untried = len(tried) < len(candidates)
+            if not untried or deadline - loop.time() < _LEAST_SECONDS:
+                return msgspec.structs.replace(attempt, untried=untried)
             another = self._routes.begin_now(candidates, avoid=[each.provider for each in tried], domain=call.domain)
             if another is None:
-                return attempt
+                return msgspec.structs.replace(attempt, untried=True)
             call = another
 
     async def _call(self, call: Call, found: Readable, message: object, claim: _Claim, *, deadline: float) -> Outcome:
@@ -259,8 +287,12 @@ class Attempts:
     def _decide(self, found: Readable, attempt: Attempt) -> retry.Decision:
         if attempt.bug and found.hop.handler_faults:
             return retry.Dead(reason=Reason.HANDLER_ERROR)
+        outcome = attempt.outcome
+        if attempt.untried and isinstance(outcome, outcomes.Rejected) and outcome.scope == "route":
+            # Final for this provider only, and the other one was merely busy.
+            outcome = outcomes.Deferred(cause=outcome.reason)
         return retry.decide(
-            attempt.outcome,
+            outcome,
             hop=found.hop,
             semantics=found.delivery.semantics,
             now=attempt.ended_at,

@@ -22,7 +22,8 @@ class BreakerPolicy:
     """When a breaker opens, and for how long. Times in seconds.
 
     `window` is how many of the latest calls count; fewer than `minimum` say nothing. The pause doubles with each probe
-    that fails. After wrong settings it is `misconfigured_pause` from the start: people mend those, not time.
+    that fails. After wrong settings it is `misconfigured_pause` from the start: people mend those, not time. Once
+    something has worked it takes `misconfigured_calls` in a row to believe that: it may be the one message.
     """
 
     window: int = 50
@@ -32,6 +33,7 @@ class BreakerPolicy:
     longest_pause: float = 30.0
     probe_interval: float = 5.0
     misconfigured_pause: float = 30.0
+    misconfigured_calls: int = 3
 
 
 class Breaker:
@@ -41,7 +43,10 @@ class Breaker:
     what comes in from an earlier one is ignored: calls that were under way when the breaker opened are no probes.
     """
 
-    __slots__ = ("_calls_at", "_epoch", "_failures", "_latest", "_pause", "_policy", "closed", "misconfigured", "state")
+    __slots__ = (
+        *("_calls_at", "_epoch", "_failures", "_latest", "_pause", "_policy", "_refused", "_worked"),
+        *("closed", "misconfigured", "state"),
+    )
 
     def __init__(self, policy: BreakerPolicy) -> None:
         self.state = BreakerState.CLOSED
@@ -50,6 +55,8 @@ class Breaker:
         self._policy = policy
         self._latest: deque[bool] = deque(maxlen=policy.window)
         self._failures = 0
+        self._refused = 0
+        self._worked = False
         self._epoch = 0
         self._pause = 0.0
         self._calls_at = 0.0
@@ -71,6 +78,8 @@ class Breaker:
         """Take note that a call showed the provider at work."""
         if epoch != self._epoch:
             return
+        self._worked = True
+        self._refused = 0
         if self.state is BreakerState.CLOSED:
             self._count(failed=False)
         else:
@@ -92,8 +101,12 @@ class Breaker:
             self._open(now, self._policy.first_pause if self.misconfigured else longer, misconfigured=False)
 
     def refused(self, epoch: int, now: float) -> None:
-        """Take note that a call failed for the sake of our settings: one is enough."""
-        if epoch == self._epoch:
+        """Take note that a call failed for the sake of our settings, as the provider says."""
+        if epoch != self._epoch:
+            return
+        self._refused += 1
+        needed = self._policy.misconfigured_calls if self._worked and self.closed else 1
+        if self._refused >= needed:
             self._open(now, self._policy.misconfigured_pause, misconfigured=True)
 
     @property

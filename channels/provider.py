@@ -15,12 +15,14 @@ class Capabilities:
     """What the provider is able to do, so that the path above need not guess.
 
     `max_in_flight` calls are made at once at most, and `messages_per_second` on average where there is such a limit.
+    `many_hosts`: each message goes to a host that its address names, and one that fails says nothing of the others.
     """
 
     idempotency: bool = False
     receipts: bool = False
     max_in_flight: int = 16
     messages_per_second: float | None = None
+    many_hosts: bool = False
 
 
 class Provider(Protocol):

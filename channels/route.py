@@ -8,6 +8,7 @@ from channels import signs
 from channels.breaker import Breaker, BreakerPolicy, BreakerState
 from channels.bucket import Bucket
 from channels.concurrency import Concurrency
+from channels.hosts import Hosts
 from channels.provider import Capabilities
 from channels.signs import Sign
 from channels.turns import Turns
@@ -50,44 +51,67 @@ class Route:
         self._breaker = Breaker(policy)
         self._bucket = Bucket(capabilities.messages_per_second)
         self._concurrency = Concurrency(capabilities.max_in_flight)
+        self._hosts = Hosts() if capabilities.many_hosts else None
         self._took = 0.0
         self._health, self._health_at = 1.0, 0.0
         self._why = ""
         # How many deliveries may be under way so that none waits much longer than PATIENCE_SECONDS.
         self.room = self._room()
 
+    def free(self, now: float) -> bool:
+        """Return whether nothing at all keeps a message waiting, the cheapest of questions."""
+        turns, bucket = self.turns, self._bucket
+        return (
+            turns.under_way < turns.limit and self._breaker.closed and bucket.rate is None and now >= bucket.held_until
+        )
+
     def takes(self, now: float) -> bool:
         """Return whether it takes messages, apart from probes."""
-        return self._breaker.closed and self._bucket.held(now) <= PATIENCE_SECONDS
+        return self._breaker.closed and (now >= self._bucket.held_until or self._bucket.held(now) <= PATIENCE_SECONDS)
 
-    def closed_for(self, now: float) -> float:
-        """Return for how long nothing at all may be sent, not even a probe."""
-        return max(self._breaker.wait(now), self._bucket.held(now))
+    def closed_for(self, now: float, domain: str = "") -> float:
+        """Return for how long nothing at all may be sent to `domain`, not even a probe."""
+        return max(self._breaker.wait(now), self._bucket.barred(now, domain))
+
+    def bars(self, now: float, domain: str) -> bool:
+        """Return whether a message to `domain` that has its turn has to give it back. Never true where `wait` is within
+        PATIENCE_SECONDS and nothing has happened since."""
+        if self._breaker.closed and now >= self._bucket.held_until:
+            return False
+        return self._breaker.wait(now) > 0 or self._bucket.barred(now, domain) > PATIENCE_SECONDS
 
     def wait(self, now: float, domain: str = "") -> float:
         """Return about how long a message to `domain` would wait; up to PATIENCE_SECONDS it may do so in place."""
-        barred = self._breaker.wait(now)
+        barred = 0.0 if self.takes(now) else self.closed_for(now)
         if barred:
             # Nobody waits in place for a probe's turn.
             return max(barred, PATIENCE_SECONDS * 1.01)
-        return max(self._bucket.wait(now, domain), self._line_wait())
+        wait, turns = self._bucket.wait(now, domain), self.turns
+        if turns.under_way < turns.limit:
+            return wait
+        return max(wait, (turns.waiting + 1) * self._took / turns.limit)
 
     def health(self, now: float) -> float:
         """Return how well it did lately, up to 1. It heals with time."""
         return min(1.0, self._health + (now - self._health_at) / _HEALING_SECONDS)
 
-    def take_token(self, now: float) -> float:
-        """Take a token; return how long to wait before it may be used."""
-        return self._bucket.take(now)
+    def take_token(self, now: float, domain: str) -> float:
+        """Take a token; return how long to wait before it may be used to send to `domain`."""
+        return self._bucket.take(now, domain)
 
     def began(self, now: float) -> int:
         """Take note of a call; return the epoch with which its end is told."""
+        if now < self._bucket.held_until:
+            self._bucket.began(now)
         return self._breaker.began(now)
 
-    def ended(self, epoch: int, outcome: Outcome, *, claimed: bool, took: float, now: float, domain: str) -> None:
-        """Take note of what a call came to, and how many seconds it took."""
-        self._took += _SMOOTHING * (took - self._took)
-        match signs.of(outcome, claimed=claimed):
+    def ended(self, epoch: int, outcome: Outcome, *, claimed: bool, began_at: float, now: float, domain: str) -> None:
+        """Take note of what a call came to that began then."""
+        sign = signs.of(outcome, claimed=claimed)
+        if self._hosts is not None and self._is_of_host(self._hosts, sign, now, domain):
+            return
+        self._took += _SMOOTHING * (now - began_at - self._took)
+        match sign:
             case Sign.WORKS:
                 self._breaker.succeeded(epoch)
                 self._concurrency.succeeded()
@@ -102,6 +126,8 @@ class Route:
         if signs.congested(outcome):
             self._concurrency.congested(now)
             self._sicken(now)
+        elif sign is Sign.WORKS and now < self._bucket.held_until:
+            self._bucket.answered(began_at)
         self.turns.limit = self._concurrency.limit
         self.room = self._room()
         asked = signs.asks_to_wait(outcome)
@@ -139,11 +165,14 @@ class Route:
         rate = self._bucket.rate
         return room if rate is None else min(room, 1.0 + rate * (PATIENCE_SECONDS + took))
 
-    def _line_wait(self) -> float:
-        turns = self.turns
-        if turns.under_way < turns.limit:
-            return 0.0
-        return (turns.waiting + 1) * self._took / turns.limit
+    def _is_of_host(self, hosts: Hosts, sign: Sign, now: float, domain: str) -> bool:
+        """Return whether a call says something of its host only; if so, that host is left alone for a while."""
+        if sign is Sign.WORKS:
+            hosts.succeeded(domain, now)
+        if sign is not Sign.FAILS:
+            return False
+        self._bucket.hold(hosts.failed(domain, now), now, domain)
+        return not hosts.all_fail(now)
 
     def _sicken(self, now: float) -> None:
         self._health = max(_LEAST_HEALTH, self.health(now) * _SICKENING)

@@ -7,6 +7,7 @@ workers ask `may_take` all the time, and that is when time passes.
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 from typing import NamedTuple
 
 from channels.breaker import BreakerPolicy
@@ -18,6 +19,8 @@ from tocsin.outcome import Outcome
 # A turn that has not come by then will be long in coming: the delivery is better parked.
 _LONGEST_TURN_SECONDS = 10.0
 _BUSY_SECONDS = 5.0
+# A sleep may end this much too early, by the rounding of times.
+_EARLY_SECONDS = 0.001
 # Where no route takes anything and a record was let through that no route was due for.
 _NEXT_TRY_SECONDS = 1.0
 
@@ -73,6 +76,8 @@ class Routes:
         self._shut = False
         self._let_through = False
         self._next_try_at = 0.0
+        # How many deliveries may be under way, as `has_room` has last found.
+        self.room = inf
 
     @property
     def conditions(self) -> Mapping[str, Condition]:
@@ -95,9 +100,11 @@ class Routes:
         for route in self._all:
             if route.takes(now):
                 self._shut = False
-                soon = soon or route.wait(now) <= PATIENCE_SECONDS
+                soon = soon or route.free(now) or route.wait(now) <= PATIENCE_SECONDS
                 room += route.room
-        return self._probe_is_due(now) if self._shut else soon and under_way < room
+        # A probe is for one delivery, however many are under way.
+        self.room = inf if self._shut else room
+        return self._probe_is_due(now) if self._shut else soon and under_way < int(room)
 
     def started(self) -> None:
         """Take note that a delivery was started, for which `has_room` has just been true."""
@@ -111,7 +118,7 @@ class Routes:
         """Return the provider that a delivery to `domain` is to go through, which may mean to wait for it a little."""
         now = self._clock.monotonic()
         routes = [self._routes[name] for name in candidates if name not in avoid]
-        if len(routes) == 1 and routes[0].wait(now, domain) <= PATIENCE_SECONDS:
+        if len(routes) == 1 and (routes[0].free(now) or routes[0].wait(now, domain) <= PATIENCE_SECONDS):
             return routes[0].name
         if not routes:
             return Closed(wait_seconds=0.0, why="no other provider can take it")
@@ -137,13 +144,14 @@ class Routes:
             if not route.turns.enter():
                 until = self._clock.monotonic() + _LONGEST_TURN_SECONDS
                 if not await route.turns.wait(until=until, urgent=urgent):
-                    if route.closed_for(self._clock.monotonic()):
+                    if route.bars(self._clock.monotonic(), domain):
                         continue
                     return Closed(wait_seconds=_BUSY_SECONDS, why="it is busy")
             now = self._clock.monotonic()
-            if route.closed_for(now):
+            # Only after the wait for a turn: `pick` has just seen that nothing bars it. Else this would never end.
+            if route.bars(now, domain):
                 route.turns.leave()
-            elif not (pause := route.take_token(now)) or await self._paused(route, pause):
+            elif not (pause := route.take_token(now, domain)) or await self._paused(route, pause, domain):
                 return self._began(route, domain)
 
     def begin_now(self, candidates: Collection[str], *, avoid: Collection[str], domain: str = "") -> Call | None:
@@ -155,7 +163,7 @@ class Routes:
         route = self._routes[self._chosen([self._routes[name] for name in ready], now).name]
         if not route.turns.enter():
             return None
-        route.take_token(now)
+        route.take_token(now, domain)
         return self._began(route, domain)
 
     def ended(self, call: Call, outcome: Outcome | None, *, claimed: bool) -> None:
@@ -163,18 +171,17 @@ class Routes:
         route, now = self._routes[call.provider], self._clock.monotonic()
         try:
             if outcome is not None:
-                took = now - call.began_at
-                route.ended(call.epoch, outcome, claimed=claimed, took=took, now=now, domain=call.domain)
+                route.ended(call.epoch, outcome, claimed=claimed, began_at=call.began_at, now=now, domain=call.domain)
                 self._look_at(route, now)
         finally:
             route.turns.leave()
 
-    async def _paused(self, route: Route, pause: float) -> bool:
+    async def _paused(self, route: Route, pause: float, domain: str) -> bool:
         """Wait until a token may be used, with the turn held; return whether the route still takes anything then."""
         going = False
         try:
             await self._clock.sleep(timedelta(seconds=pause))
-            going = not route.closed_for(self._clock.monotonic())
+            going = route.closed_for(self._clock.monotonic(), domain) <= _EARLY_SECONDS
         finally:
             if not going:
                 route.turns.leave()

@@ -35,6 +35,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt that was made: through which provider, when it ended, what it took and what it came to.
 
     `tried` are the providers before it in the same attempt. `bug`: the outcome is unknown because our own code failed.
+    `untried`: there is another provider that might take it, and it could not be asked now.
     """
 
     provider: str
@@ -43,6 +44,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     tried: tuple[Tried, ...] = ()
     bug: bool = False
+    untried: bool = False
 
 
 def key_of(readable: Readable) -> AttemptKey:

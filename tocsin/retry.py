@@ -63,8 +63,10 @@ Decision = Done | Again | Expired | Dead | NoAttempt
 # order in which it lies in the log, and only so much of a tier is held in memory.
 _MAX_JITTER = timedelta(seconds=15)
 
-# How long a delivery waits before it looks again at a route that is misconfigured.
-_MISCONFIGURED_WAIT = timedelta(seconds=30)
+# How long a delivery waits before it looks again at a route that is misconfigured. It grows, and is longer than the
+# pause between a route's probes: a delivery that is itself what the provider dislikes must not be every probe.
+_MISCONFIGURED_WAIT = timedelta(seconds=45)
+_MOST_DOUBLED = 3
 
 
 def decide(
@@ -77,7 +79,7 @@ def decide(
         case outcomes.Rejected():
             return Dead(reason=Reason.REJECTED)
         case outcomes.Misconfigured():
-            due = now + _MISCONFIGURED_WAIT
+            due = now + _MISCONFIGURED_WAIT * 2 ** min(hop.hops, _MOST_DOUBLED)
             return NoAttempt(not_before=due) if due < hop.expires_at else Expired()
         case outcomes.Unconfirmed():
             if semantics == "at_most_once" or hop.unconfirmed + 1 >= policy.max_unconfirmed:

@@ -235,6 +235,21 @@ async def test_a_throttled_account_is_passed_over_for_another(tmp_path: Path) ->
         assert (len(first.calls), len(second.calls)) == (1, 51)
 
 
+async def test_what_one_provider_refuses_waits_for_another_that_takes_nothing_now(tmp_path: Path) -> None:
+    """Refused for the provider's sake is final only where there is no other."""
+    clock = ManualClock()
+    first = ScriptedProvider(clock, lambda *_: Rejected(reason="not_here", scope="route"))
+    second = ScriptedProvider(clock, lambda d, n: ACCOUNT if clock.monotonic() < 300 else delivers(d, n), name="second")
+    async with delivering(tmp_path, clock, provider=first, others=[second]) as running:
+        await accept(running, 1)
+        await running.settle_down()
+        await accept(running, 1, prefix="b")
+        await running.run_until_over()
+
+        assert await running.dead_letters() == []
+        assert await delivered(running) == 2
+
+
 async def test_a_domains_retry_after_holds_that_domain_only(tmp_path: Path) -> None:
     clock = ManualClock()
     slow = Throttled(scope="domain", retry_after=timedelta(seconds=300))

@@ -28,7 +28,7 @@ _WAIT = timedelta(milliseconds=500)
 # stream for longer, in which nobody waits for a single row.
 _LINGER = timedelta(milliseconds=50)
 _STREAM = 100
-_STREAM_LINGER = timedelta(milliseconds=200)
+_STREAM_LINGER = timedelta(milliseconds=100)
 # What nobody wants moves the offsets that the store keeps only now and then; after a restart it is passed again.
 _PASS = 20_000
 
@@ -179,6 +179,7 @@ class Ingest:
                 self._passed = 0
             elif ours:
                 self._written(ours)
+                self._ingested.inc(len(ours))
             await self._tell_log(subscription)
         self._trouble.over()
 

@@ -108,6 +108,18 @@ def test_a_failure_after_wrong_settings_were_mended_is_one_like_any_other() -> N
     assert not breaker.misconfigured
 
 
+def test_one_message_that_a_working_provider_calls_our_fault_does_not_close_it() -> None:
+    breaker = Breaker(POLICY)
+    for _ in range(10):
+        breaker.succeeded(breaker.began(0.0))
+        breaker.refused(breaker.began(0.0), 0.0)
+    assert breaker.state is CLOSED
+
+    for _ in range(POLICY.misconfigured_calls - 1):
+        breaker.refused(breaker.began(0.0), 0.0)
+    assert (breaker.state, breaker.misconfigured) == (OPEN, True)
+
+
 class BreakerMachine(RuleBasedStateMachine):
     """Calls that begin when they may and end in any order, in any way, against what the breaker promises."""
 
@@ -118,6 +130,7 @@ class BreakerMachine(RuleBasedStateMachine):
         self.running: list[int] = []
         self.probes: list[float] = []
         self.results: list[bool] = []
+        self.worked, self.refused = False, 0
 
     @rule(eighths=st.integers(min_value=0, max_value=320))
     def time_passes(self, eighths: int) -> None:
@@ -149,12 +162,15 @@ class BreakerMachine(RuleBasedStateMachine):
         if not current:
             assert self.breaker.state is was
             return
+        self.refused = 0 if how == "succeeded" else self.refused + (how == "refused")
+        enough = self.refused >= (POLICY.misconfigured_calls if self.worked else 1)
+        self.worked = self.worked or how == "succeeded"
         if was is not CLOSED:
             self.results, self.probes = [], self.probes if how != "succeeded" else []
             assert self.breaker.state is (CLOSED if how == "succeeded" else OPEN)
         elif how == "refused":
-            self.results = []
-            assert self.breaker.state is OPEN
+            self.results = [] if enough else self.results
+            assert self.breaker.state is (OPEN if enough else CLOSED)
         else:
             self.results = [*self.results, how == "failed"][-POLICY.window :]
             failures, calls = sum(self.results), len(self.results)

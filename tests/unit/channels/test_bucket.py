@@ -80,4 +80,34 @@ def test_holds_that_passed_are_not_kept() -> None:
     for number in range(1000):
         bucket.hold(number + 1.0, float(number), f"{number}.test")
 
-    assert len(bucket._holds) == 1
+    assert len(bucket._holds) <= 65
+
+
+def test_looking_costs_nothing_however_many_holds_there_are() -> None:
+    bucket = Bucket(None)
+    for number in range(1000):
+        bucket.hold(1000.0, 0.0, f"{number}.test")
+    holds = bucket._holds
+
+    assert bucket.wait(0.0, "other.test") == 0.0
+    assert bucket._holds is holds
+
+
+def test_a_token_taken_within_a_hold_is_used_after_it_and_at_the_rate() -> None:
+    bucket = Bucket(1.0)
+    bucket.hold(1.5, 0.0)
+
+    assert [bucket.take(0.0), bucket.take(0.5)] == [1.5, 2.0]
+
+
+def test_a_long_hold_has_a_probe_every_five_minutes_and_ends_with_one_that_is_answered() -> None:
+    bucket = Bucket(None)
+    bucket.hold(86_400.0, 0.0)
+    waits = [bucket.barred(0.0), bucket.barred(300.0)]
+    bucket.began(300.0)
+    bucket.answered(0.0)
+
+    assert waits == [300.0, 0.0]
+    assert (bucket.barred(301.0), bucket.held(301.0)) == (299.0, 86_099.0)
+    bucket.answered(300.0)
+    assert (bucket.barred(302.0), bucket.held(302.0)) == (0.0, 0.0)

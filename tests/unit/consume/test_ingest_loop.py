@@ -425,7 +425,7 @@ async def test_a_trickle_is_gathered_and_a_flood_is_not_held_up(
 
 
 async def test_what_nobody_wants_is_passed_without_a_transaction(
-    make: Callable[..., Ingest], log: ScriptedLog, store: Store, sink: LineSink
+    make: Callable[..., Ingest], log: ScriptedLog, store: Store, sink: LineSink, metrics: Metrics
 ) -> None:
     log.put(b"unwanted", b"unwanted")
     await make().run()
@@ -433,6 +433,8 @@ async def test_what_nobody_wants_is_passed_without_a_transaction(
     assert sink.sizes == []
     assert await kept(store) == {}
     assert log.committed == {FIRST: 2}
+    # Else a sink that has nothing to store would look like one that is halted.
+    assert metrics.registry.get_sample_value("tocsin_ingested_total", {"sink": "lines"}) == 2
 
 
 async def test_what_is_wanted_takes_the_offsets_of_what_is_not_with_it(

@@ -13,6 +13,7 @@ from tests.support.waiting import until
 from tocsin import hops, topics
 from tocsin.delivery import Delivery, Lane
 from tocsin.errors import LogUnavailable
+from tocsin.eventlog.embedded.log import EmbeddedLog
 from tocsin.ledger.port import Settlement
 from tocsin.lifecycle import Event
 from tocsin.outcome import Deferred, Delivered, Misconfigured, Outcome
@@ -130,11 +131,13 @@ async def test_a_claim_that_could_not_be_given_back_is_no_unknown_outcome(
             return await settle(settlement)
 
         monkeypatch.setattr(work.ledger, "settle", unsteady)
+        log = work.log
+        assert isinstance(log, EmbeddedLog)
         await work.accept(delivery)
         for _ in range(40):
             await until(lambda: clock.next_due() is not None, what="something to wait for")
             clock.advance(timedelta(seconds=5))
-            await until(lambda: not work.log._writer.queued, what="the log")
+            await until(lambda: not log._writer.queued, what="the log")
             if await endings(work, delivery):
                 break
 

@@ -132,8 +132,14 @@ def test_an_unconfirmed_last_attempt_is_exhausted_or_unknown_but_dead() -> None:
 def test_a_misconfigured_route_costs_no_attempt_however_many_were_made() -> None:
     for made in (0, 7, 100):
         assert decide(outcome.Misconfigured(detail="key"), made=made) == NoAttempt(
-            not_before=NOW + timedelta(seconds=30)
+            not_before=NOW + timedelta(seconds=45)
         )
+
+
+def test_a_delivery_for_whose_sake_a_route_is_called_misconfigured_is_seen_ever_less_often() -> None:
+    found = [decide(outcome.Misconfigured(detail="key"), hop=replace(FIRST, hops=hops)) for hops in (0, 1, 2, 3, 99)]
+
+    assert found == [NoAttempt(not_before=NOW + timedelta(seconds=45 * times)) for times in (1, 2, 4, 8, 8)]
 
 
 def test_a_misconfigured_route_does_not_outlast_the_expiry() -> None:
