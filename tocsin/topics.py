@@ -77,7 +77,7 @@ def groups(channels: Iterable[str]) -> list[str]:
         for retrying in (False, True)
     ]
     sinks = [sink_group("audit", "ingest"), sink_group("dlq", "ingest"), sink_group("dlq", "followup")]
-    return [intake_group(), *workers, *sinks]
+    return [intake_group(), *workers, *sinks, sink_group("producer", "suppressing")]
 
 
 def of_requests() -> Iterator[TopicSpec]:

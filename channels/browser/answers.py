@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 from channels.browser.codes import Row, Table, redacted
 from channels.browser.message import WebPush
 from channels.browser.standing import Standing
 from tocsin.net.http import Answer
-from tocsin.outcome import Deferred, Delivered, Misconfigured, Outcome, Rejected, Throttled
+from tocsin.net.retry_after import retry_after
+from tocsin.outcome import Deferred, Delivered, Misconfigured, Outcome, Rejected, Throttled, Unconfirmed
 
+_REFUSED = range(400, 500)
+_FAILED = range(500, 600)
 _MOST_ID = 256
-_MOST_DIGITS = 9
 
 
 class Reader:
@@ -31,10 +32,10 @@ class Reader:
         row = self._table.row(answer.status, answer.body)
         if row is None:
             self._on_unmapped(code)
-            return Deferred(cause="unmapped", retry_after=self._wait(answer), code=code, message=text)
+            return self._unmapped(answer, code, text)
         match row.outcome:
             case "delivered":
-                self._standing.accepted(key_id, message.origin)
+                self._standing.accepted(key_id)
                 return Delivered(provider_id=_location(answer, message), code=code)
             case "credentials":
                 return self._credentials(row, message, key_id, code, text)
@@ -45,32 +46,36 @@ class Reader:
             case _:
                 return self._later(row, answer, code, text)
 
+    def _unmapped(self, answer: Answer, code: str, text: str) -> Outcome:
+        """Return the conservative class. A refusal was not taken, nor was what is asked for again; else who knows."""
+        wait = self._wait(answer)
+        if answer.status in _REFUSED or (answer.status in _FAILED and wait is not None):
+            return Deferred(cause="unmapped", retry_after=wait, code=code, message=text)
+        return Unconfirmed(phase="answer", code=code, message=text)
+
     def _later(self, row: Row, answer: Answer, code: str, text: str) -> Outcome:
         wait = self._wait(answer)
         if row.outcome == "throttled":
             # Of this browser only: were it told of the account, one endpoint could hold up everybody's.
             return Throttled(scope="recipient", retry_after=wait, code=code, message=text)
+        if row.outcome == "unconfirmed":
+            return Unconfirmed(phase=row.reason, code=code, message=text)
         return Deferred(cause=row.reason, retry_after=wait, code=code, message=text)
 
     def _credentials(self, row: Row, message: WebPush, key_id: str, code: str, text: str) -> Outcome:
         """Tell one subscription that does not fit our key from a key that does not fit at all.
 
-        The first is that subscription's end, the second nobody's: messages wait until the key is mended.
+        The first is that subscription's end, the second nobody's: messages wait until the key is mended. A stranger
+        may have made the subscription, so one alone must not close the route to all others.
         """
-        if self._standing.good(key_id, message.origin):
+        if self._standing.good(key_id):
             return Rejected(reason=row.reason, scope="address", code=code, message=text)
-        return Misconfigured(detail=row.reason, code=code, message=text)
+        if self._standing.refused(key_id, message.subscription.endpoint):
+            return Misconfigured(detail=row.reason, code=code, message=text)
+        return Deferred(cause=row.reason, code=code, message=text)
 
     def _wait(self, answer: Answer) -> timedelta | None:
-        """Return what `Retry-After` asks for, in seconds or as a date (RFC 9110, section 10.2.3)."""
-        text = answer.headers.get("retry-after", "").strip()
-        if text.isascii() and text.isdigit():
-            return timedelta(seconds=int(text[:_MOST_DIGITS]))
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        return None if moment.tzinfo is None else max(timedelta(), moment - self._now())
+        return retry_after(answer.headers.get("retry-after"), self._now())
 
 
 def _location(answer: Answer, message: WebPush) -> str | None:

@@ -1,7 +1,5 @@
 """Browsers at work: what the channel hands to the delivery path."""
 
-import os
-import ssl
 from collections.abc import Callable, Sequence
 
 from channels.browser import codes, keys, vapid
@@ -14,9 +12,9 @@ from channels.browser.webpush import NAME, WebPushProvider
 from channels.provider import Provider
 from tocsin.clock import Clock
 from tocsin.delivery import Delivery
-from tocsin.errors import SettingsError
 from tocsin.net.client import Client
 from tocsin.net.guard import Guard
+from tocsin.net.trust import trusting
 from tocsin.outcome import Rejected
 from tocsin.templates.catalogue import Catalogue
 
@@ -43,7 +41,7 @@ class BrowserCarrier:
             client=Client(
                 connections=webpush.connections,
                 monotonic=clock.monotonic,
-                ssl_context=_trusting(webpush.ca_file),
+                ssl_context=trusting(webpush.ca_file, key="webpush.ca_file"),
                 allow_plain=bool(policy.exceptions),
                 guard=Guard(exceptions=policy.exceptions),
                 connect_timeout_seconds=webpush.connect_timeout_seconds,
@@ -71,12 +69,3 @@ class BrowserCarrier:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._provider.aclose()
-
-
-def _trusting(ca_file: str | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        not_pem = isinstance(error, ssl.SSLError)
-        detail = "it is no PEM file of certificates" if not_pem else os.strerror(error.errno or 0)
-        raise SettingsError(f"webpush.ca_file ({ca_file}) cannot be used: {detail}") from error

@@ -48,7 +48,7 @@ class WebPushProvider:
     @property
     def capabilities(self) -> Capabilities:
         """Web Push has neither idempotency nor receipts that all services give; a topic replaces what still waits."""
-        return Capabilities(max_in_flight=self._connections)
+        return Capabilities(max_in_flight=self._connections, many_hosts=True)
 
     async def send(self, message: WebPush, *, key: str, deadline: float, claim: Claim) -> Outcome:  # noqa: ARG002
         """Encrypt and send one message, as the port demands. `key` is of no use: no push service is idempotent."""

@@ -1,8 +1,6 @@
 """What the HTTP email APIs share: a call and what it comes to where there is no answer, and how answers are read."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -15,8 +13,6 @@ from tocsin.net import origin
 from tocsin.net.client import Client
 from tocsin.net.http import Answer, HttpClient, NotSent, Request, Unanswered
 from tocsin.outcome import Deferred, Misconfigured, Rejected, Unconfirmed
-
-_MOST_SECONDS = 10**8
 
 
 class Connecting(Protocol):
@@ -84,16 +80,3 @@ def document(body: bytes) -> Mapping[str, Any]:
 def word(value: Any) -> str:
     """Return a value of an answer if it is a text, else an empty one."""
     return value if isinstance(value, str) else ""
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """Return how long an answer asks to wait, None if it does not say. Seconds or a date: RFC 9110, section 10.2.3."""
-    text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdecimal():
-        return timedelta(seconds=min(int(text[:12]), _MOST_SECONDS))
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return max(moment - now, timedelta())

@@ -47,10 +47,11 @@ class Row:
 
 
 class Table:
-    """The table at work. Made once from `load`."""
+    """The table at work. Made once from `load`. `idempotent`: what is called again with its key is taken once."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Row], *, idempotent: bool) -> None:
         self.rows = tuple(rows)
+        self._idempotent = idempotent
 
     def classify(self, status: int, error: str, text: str, retry_after: timedelta | None = None) -> Reading:
         """Return what an answer other than a success means. `error` and `text` are the provider's, as they are."""
@@ -59,13 +60,14 @@ class Table:
         for row in self.rows:
             if row.fits(status, error, lowered):
                 return Reading(_outcome(row, told, redacted(text), retry_after or row.wait), mapped=True)
-        return Reading(_unmapped(status, told, redacted(text), retry_after), mapped=False)
+        wait = retry_after if self._idempotent else None
+        return Reading(_unmapped(status, told, redacted(text), wait), mapped=False)
 
 
-def load(file: str) -> Table:
+def load(file: str, *, idempotent: bool) -> Table:
     """Read a table that is shipped with this package. Raises KeyError, TypeError or ValueError if it is wrong."""
     text = resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
-    return Table([_row(row) for row in tomllib.loads(text)["row"]])
+    return Table([_row(row) for row in tomllib.loads(text)["row"]], idempotent=idempotent)
 
 
 def redacted(text: str) -> str:
@@ -91,7 +93,10 @@ def _outcome(row: Row, told: str, message: str, wait: timedelta | None) -> Outco
 
 
 def _unmapped(status: int, told: str, message: str, wait: timedelta | None) -> Outcome:
-    """Return the conservative class: a refusal was not taken; what a server that fails did is not known."""
+    """Return the conservative class: a refusal was not taken; what a server that fails did is not known.
+
+    `wait` is how long it asks to wait before the same call is made again, None where that could make a second mail.
+    """
     if status in _REFUSED and status != _TIMEOUT:
         return Rejected(reason="unmapped", scope="message", code=told, message=message)
     if wait is not None:

@@ -14,6 +14,7 @@ from channels.provider import Capabilities, Claim
 from tocsin.clock import Clock
 from tocsin.errors import SettingsError
 from tocsin.net.http import Answer, Request
+from tocsin.net.retry_after import retry_after
 from tocsin.outcome import Delivered, Outcome, Unconfirmed
 from tocsin.settings.secrets import secret
 
@@ -45,7 +46,7 @@ class ResendProvider:
         self._settings = settings
         self._clock = clock
         self._on_unmapped = on_unmapped
-        self._table = api_codes.load("resend_codes.toml")
+        self._table = api_codes.load("resend_codes.toml", idempotent=True)
 
     @property
     def name(self) -> str:
@@ -81,7 +82,7 @@ class ResendProvider:
             if not named:
                 return Unconfirmed(phase="answer", code=str(answer.status), message="the answer names no message")
             return Delivered(provider_id=named[:256], code=str(answer.status))
-        wait = api.retry_after(answer.headers, self._clock.now())
+        wait = retry_after(answer.headers.get("retry-after"), self._clock.now())
         outcome, mapped = self._table.classify(
             answer.status, api.word(found.get("name")), api.word(found.get("message")), wait
         )

@@ -19,6 +19,7 @@ from tocsin.clock import Clock
 from tocsin.errors import SettingsError
 from tocsin.net import origin
 from tocsin.net.http import Answer, Request
+from tocsin.net.retry_after import retry_after
 from tocsin.outcome import Delivered, Outcome, Unconfirmed
 from tocsin.settings.secrets import secret
 
@@ -50,7 +51,7 @@ class SesProvider:
         self._settings = settings
         self._clock = clock
         self._on_unmapped = on_unmapped
-        self._table = api_codes.load("ses_codes.toml")
+        self._table = api_codes.load("ses_codes.toml", idempotent=False)
 
     @property
     def name(self) -> str:
@@ -104,7 +105,7 @@ class SesProvider:
             return Delivered(provider_id=named[:256], code="200")
         error = error_name(answer.headers.get("x-amzn-errortype") or api.word(found.get("__type")))
         text = api.word(found.get("message")) or api.word(found.get("Message"))
-        wait = api.retry_after(answer.headers, self._clock.now())
+        wait = retry_after(answer.headers.get("retry-after"), self._clock.now())
         outcome, mapped = self._table.classify(answer.status, error, text, wait)
         if not mapped:
             self._on_unmapped(outcome.code)

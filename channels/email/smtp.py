@@ -1,6 +1,5 @@
 """The provider: one SMTP server, reached over pooled connections with TLS."""
 
-import os
 import re
 import ssl
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from channels.email.settings import EmailSettings
 from channels.provider import Capabilities, Claim
 from tocsin.errors import NotClaimed, SettingsError
 from tocsin.net.backoff import BackoffPolicy
+from tocsin.net.trust import trusting
 from tocsin.outcome import Delivered, Outcome
 
 _HELO_NAME = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
@@ -123,12 +123,7 @@ def _tls_context(settings: EmailSettings) -> ssl.SSLContext | None:
         if settings.ca_file is not None:
             raise SettingsError('email.ca_file is set, but email.tls is "none": set "starttls" or "implicit"')
         return None
-    try:
-        return ssl.create_default_context(cafile=settings.ca_file)
-    except OSError as error:
-        not_pem = isinstance(error, ssl.SSLError)
-        detail = "it is no PEM file of certificates" if not_pem else os.strerror(error.errno or 0)
-        raise SettingsError(f"email.ca_file ({settings.ca_file}) cannot be used: {detail}") from error
+    return trusting(settings.ca_file, key="email.ca_file")
 
 
 def _credentials(settings: EmailSettings) -> Credentials | None:

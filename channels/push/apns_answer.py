@@ -40,7 +40,7 @@ def complaint(answer: Answer) -> Complaint:
     """Return what an answer other than 200 says."""
     try:
         body = msgspec.json.decode(answer.body, type=_Body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = _Body()
     known = isinstance(body.reason, str) and _WORD.fullmatch(body.reason)
     wait = answer.headers.get("retry-after", "")

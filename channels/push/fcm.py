@@ -15,6 +15,7 @@ from tocsin.errors import SettingsError
 from tocsin.net import origin
 from tocsin.net.client import Client
 from tocsin.net.http import Answer, NotSent, Request, Unanswered
+from tocsin.net.retry_after import retry_after
 from tocsin.outcome import Deferred, Delivered, Misconfigured, Outcome, Unconfirmed
 from tocsin.settings import secrets
 
@@ -95,7 +96,7 @@ class FcmProvider:
             if name is None:
                 return Unconfirmed(phase="answer", code="200", message="the answer is not one of FCM's")
             return Delivered(provider_id=name, code="200")
-        wait = fcm_answer.retry_after(answer.headers.get("retry-after"), self._clock.now())
+        wait = retry_after(answer.headers.get("retry-after"), self._clock.now())
         said = fcm_answer.complaint(answer.body, message.token)
         reading = self._table.classify(answer.status, said, wait)
         if reading.unmapped:

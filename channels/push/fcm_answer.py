@@ -5,8 +5,6 @@ FCM's errors are google.rpc.Status in JSON. Their texts may quote the request ("
 """
 
 import re
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -57,20 +55,6 @@ def token_complaint(body: bytes) -> tuple[str, str]:
 def message_name(body: bytes) -> str | None:
     """Return the name that FCM gave a message, None if the answer is not one of FCM's."""
     return _text(_json(body).get("name"))[:256] or None
-
-
-def retry_after(text: str | None, now: datetime) -> timedelta | None:
-    """Return a `Retry-After`, which is seconds or a date (RFC 9110, section 10.2.3); None if it is neither."""
-    if text is None:
-        return None
-    if text.isascii() and text.isdecimal():
-        return timedelta(seconds=min(int(text[:12]), 10**9))
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return max(timedelta(), moment - now)
 
 
 def shown(text: str, token: str = "") -> str:

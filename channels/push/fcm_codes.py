@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from channels.push.fcm_answer import Complaint
 from tocsin.outcome import Deferred, Misconfigured, Outcome, Rejected, Throttled, Unconfirmed
 
+_SUCCESS = 2
 _CLIENT_ERROR = 4
 _SERVER_ERROR = 5
 
@@ -53,7 +54,7 @@ class Table:
                 if row.quota in said.quotas:
                     outcome = _outcome(row, code, said.text, retry_after or row.wait)
                     return Reading(outcome, unmapped=code if row.counted or unknown else "")
-        return Reading(_unmapped(http, code, said.text, retry_after), unmapped=code)
+        return Reading(_unmapped(http, code, said.text), unmapped=code)
 
 
 def load() -> Table:
@@ -62,15 +63,15 @@ def load() -> Table:
     return Table(map(_row, tomllib.loads(text)["row"]))
 
 
-def _unmapped(http: int, code: str, text: str, retry_after: timedelta | None) -> Outcome:
+def _unmapped(http: int, code: str, text: str) -> Outcome:
     """Return what a status means that no row knows. Only a 4xx says that the message was surely not taken."""
     match http // 100:
         case kind if kind == _CLIENT_ERROR:
             return Rejected(reason="unmapped", scope="message", code=code, message=text)
-        case kind if kind == _SERVER_ERROR and retry_after is not None:
-            return Deferred(cause="unmapped", retry_after=retry_after, code=code, message=text)
         case kind if kind == _SERVER_ERROR:
             return Unconfirmed(phase="unmapped", code=code, message=text)
+        case kind if kind == _SUCCESS:
+            return Unconfirmed(phase="answer", code=code, message=text)
         case _:
             return Misconfigured(detail="fcm.base_url does not answer like FCM", code=code, message=text)
 

@@ -115,7 +115,7 @@ def _token(answer: Answer, started: float) -> Token | None:
         return None
     try:
         granted = msgspec.json.decode(answer.body, type=_Granted)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     early = min(_EARLY_SECONDS, granted.expires_in / 2)
     ends_at = started + granted.expires_in

@@ -7,6 +7,7 @@ breaks may or may not have been worked on.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -19,9 +20,8 @@ from h2.events import (
     ResponseReceived,
     StreamEnded,
     StreamReset,
-    WindowUpdated,
 )
-from h2.exceptions import NoAvailableStreamIDError, ProtocolError, TooManyStreamsError
+from h2.exceptions import NoAvailableStreamIDError, ProtocolError, StreamClosedError, TooManyStreamsError
 
 from channels.push.h2_machine import PatientH2Connection
 from channels.push.h2_stream import Stream, Unprocessed
@@ -147,6 +147,8 @@ class Http2Connection(asyncio.Protocol):
             return
         for event in events:
             self._take(event)
+        # After all of them: a stream that a window was opened for may be reset by a later frame of the same piece.
+        self._resume()
         self._flush()
         self._changed()
 
@@ -181,20 +183,22 @@ class Http2Connection(asyncio.Protocol):
         return stream
 
     def _send(self, stream: Stream) -> None:
-        """Send as much of the body as the peer's windows take."""
-        while stream.unsent:
-            room = min(self._h2.local_flow_control_window(stream.id), self._h2.max_outbound_frame_size)
-            if room <= 0:
-                return
-            piece, stream.unsent = stream.unsent[:room], stream.unsent[room:]
-            self._h2.send_data(stream.id, bytes(piece), end_stream=not stream.unsent)
+        """Send as much of the body as the peer's windows take; nothing more on a stream that the peer has reset."""
+        with suppress(StreamClosedError):
+            while stream.unsent:
+                room = min(self._h2.local_flow_control_window(stream.id), self._h2.max_outbound_frame_size)
+                if room <= 0:
+                    return
+                self._h2.send_data(stream.id, bytes(stream.unsent[:room]), end_stream=room >= len(stream.unsent))
+                stream.unsent = stream.unsent[room:]
 
     def _finish(self, stream: Stream) -> None:
         """Forget a stream; reset it unless both sides have ended it."""
         if self._streams.pop(stream.id, None) is None:
             return
         if not self.closed.done():
-            self._h2.reset_stream(stream.id, ErrorCodes.CANCEL)
+            with suppress(StreamClosedError):
+                self._h2.reset_stream(stream.id, ErrorCodes.CANCEL)
             self._flush()
         self._changed()
 
@@ -203,9 +207,6 @@ class Http2Connection(asyncio.Protocol):
             case RemoteSettingsChanged():
                 if not self.ready.done():
                     self.ready.set_result(None)
-                self._resume()
-            case WindowUpdated():
-                self._resume()
             case ConnectionTerminated(last_stream_id=last):
                 self._go_away(last or 0)
             case (

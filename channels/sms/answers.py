@@ -1,14 +1,10 @@
 """What an HTTP answer means where no code of the provider says it, and what it means that there is none. Pure."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 
 from channels.sms.codes import redacted
 from tocsin.net.http import NotSent, Unanswered
 from tocsin.outcome import Deferred, Misconfigured, Outcome, Rejected, Throttled, Unconfirmed
-
-_MOST_SECONDS = 10**8
 
 
 def not_sent(error: NotSent) -> Outcome:
@@ -40,16 +36,3 @@ def by_status(status: int, text: str, *, told: str, retry_after: timedelta | Non
             return Rejected(reason="unmapped", scope="message", code=told, message=message)
         case _:
             return Unconfirmed(phase="answer", code=told, message=message)
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """Return how long an answer asks to wait, None if it does not say. Seconds or a date: RFC 9110, section 10.2.3."""
-    text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdecimal():
-        return timedelta(seconds=min(int(text[:12]), _MOST_SECONDS))
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return max(moment - now, timedelta())

@@ -14,6 +14,7 @@ from channels.sms.inbox import Inbox
 from channels.sms.settings import SMS, TWILIO, VONAGE, SmsSettings, TwilioSettings, VonageSettings
 from channels.sms.twilio_callbacks import TwilioCallbacks
 from channels.sms.vonage_callbacks import VonageCallbacks
+from tocsin.clock import Clock
 from tocsin.runtime.service import Context
 from tocsin.settings.values import Settings
 from tocsin.store.suppressions import Suppressions
@@ -29,10 +30,10 @@ def router(context: Context) -> APIRouter:
     """Return the routes of the providers that are in use; none where no provider knows how to reach us."""
     suppressions = Suppressions(store=context.store, clock=context.clock)
     inbox = Inbox(publisher=context.publisher, suppressions=suppressions, metrics=context.metrics, clock=context.clock)
-    return routes(context.settings, inbox)
+    return routes(context.settings, inbox, context.clock)
 
 
-def routes(settings: Settings, inbox: Inbox) -> APIRouter:
+def routes(settings: Settings, inbox: Inbox, clock: Clock) -> APIRouter:
     """Return the routes that these settings ask for. Raises SettingsError."""
     ours = settings.section(SMS, SmsSettings)
     found = APIRouter(route_class=APIRoute)
@@ -43,7 +44,7 @@ def routes(settings: Settings, inbox: Inbox) -> APIRouter:
             _add(found, twilio.STATUS_PATH + "{reference}", by_twilio.status, "POST")
             _add(found, twilio.INBOUND_PATH, by_twilio.inbound, "POST")
     if ours.public_url and VONAGE in ours.routes:
-        by_vonage = VonageCallbacks(vonage.account(settings.section(VONAGE, VonageSettings)), inbox=inbox)
+        by_vonage = VonageCallbacks(vonage.account(settings.section(VONAGE, VonageSettings)), inbox=inbox, clock=clock)
         # Which of the two it is, is a setting of the account.
         _add(found, vonage.STATUS_PATH, by_vonage.status, "GET", "POST")
         _add(found, vonage.INBOUND_PATH, by_vonage.inbound, "GET", "POST")

@@ -1,7 +1,8 @@
 """What a provider is given of ours and sends back with its receipts: which life of which delivery it was, signed.
 
-It holds no address. Whoever has not the key cannot make one, so a receipt that carries one is about a message that we
-sent; it stays valid, since receipts may come late.
+It holds no address, but its signature covers the one that the message went to: whoever has seen a reference cannot use
+it to tell of another number. Whoever has not the key cannot make one, so a receipt that carries one is about a message
+that we sent; it stays valid, since receipts may come late.
 """
 
 import base64
@@ -45,17 +46,20 @@ class References:
     def __init__(self, secret: str) -> None:
         self._key = hmac.digest(secret.encode(), _PURPOSE, "sha256")
 
-    def write(self, reference: Reference) -> str:
-        """Return the reference as text: letters, digits, dots, hyphens and underscores, and what the tenant has."""
+    def write(self, reference: Reference, number: str) -> str:
+        """Return the reference of a message to this number (E.164) as text.
+
+        It has letters, digits, dots, hyphens and underscores, and what the tenant has.
+        """
         delivery = reference.delivery_id.removeprefix(ids.DELIVERY)
         notification = reference.notification_id.removeprefix(ids.NOTIFICATION)
         payload = f"{delivery}.{notification}.{reference.life}.{reference.tenant}"
-        return f"{payload}.{self._mac(payload)}"
+        return f"{payload}.{self._mac(payload, number)}"
 
-    def read(self, text: str) -> Reference | None:
-        """Return the reference in a text, or None if it was not written with this key."""
+    def read(self, text: str, number: str) -> Reference | None:
+        """Return the reference in a text, or None if it was not written with this key, or is of another number."""
         payload, _, mac = text.rpartition(".")
-        if not hmac.compare_digest(self._mac(payload).encode(), mac.encode("utf-8", "replace")):
+        if not hmac.compare_digest(self._mac(payload, number).encode(), mac.encode("utf-8", "replace")):
             return None
         delivery, notification, life, tenant = payload.split(".", _PARTS - 1)
         return Reference(
@@ -65,6 +69,6 @@ class References:
             life=int(life),
         )
 
-    def _mac(self, payload: str) -> str:
-        digest = hmac.digest(self._key, payload.encode("utf-8", "replace"), "sha256")[:_MAC_BYTES]
+    def _mac(self, payload: str, number: str) -> str:
+        digest = hmac.digest(self._key, f"{payload}\x1f{number}".encode("utf-8", "replace"), "sha256")[:_MAC_BYTES]
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -24,6 +24,7 @@ from channels.sms.settings import TwilioSettings
 from tocsin.clock import Clock
 from tocsin.errors import SettingsError
 from tocsin.net.http import Answer, HttpClient, NotSent, Unanswered
+from tocsin.net.retry_after import retry_after
 from tocsin.outcome import Delivered, Outcome, Unconfirmed
 from tocsin.settings.secrets import secret
 
@@ -143,7 +144,7 @@ class TwilioProvider:
         if left > 0:
             found["validity_period"] = min(left, _MOST_VALID_SECONDS)
         if self._references is not None:
-            reference = self._references.write(Reference.of(message, key))
+            reference = self._references.write(Reference.of(message, key), message.to)
             found["status_callback"] = f"{self._public_url}{STATUS_PATH}{reference}"
         return found
 
@@ -159,7 +160,7 @@ class TwilioProvider:
     def _refused(self, answer: Answer | None, code: Any, text: str) -> Outcome:
         """Return what a refusal means: by its code; by the HTTP status where the table does not know the code."""
         status = 0 if answer is None else answer.status
-        wait = None if answer is None else answers.retry_after(answer.headers, self._clock.now())
+        wait = None if answer is None else retry_after(answer.headers.get("retry-after"), self._clock.now())
         told = str(status) if code is None or str(code) == str(status) else f"{status} {code}"
         if status == 429:  # noqa: PLR2004 - never processed, whatever the code
             return answers.by_status(status, text, told=told, retry_after=wait)

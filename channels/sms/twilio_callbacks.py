@@ -51,7 +51,7 @@ class TwilioCallbacks:
         """Take the status of a text."""
         text = request.path_params["reference"]
         form = self._signed(request, raw, STATUS_PATH + quote(text, safe=""))
-        reference = self._references.read(text)
+        reference = None if form is None else self._references.read(text, _field(form, "To"))
         if form is None or reference is None:
             return False
         ending = _ENDINGS.get(_field(form, "MessageStatus"))
@@ -59,7 +59,7 @@ class TwilioCallbacks:
             told = Told(
                 provider=NAME,
                 provider_id=_field(form, "MessageSid"),
-                number=_field(form, "To") or None,
+                number=_field(form, "To"),
                 ending=ending,
                 code=_field(form, "ErrorCode"),
                 text=_field(form, "ErrorMessage"),

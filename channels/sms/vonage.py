@@ -21,6 +21,7 @@ from channels.sms.settings import VonageSettings
 from tocsin.clock import Clock
 from tocsin.errors import SettingsError
 from tocsin.net.http import Answer, HttpClient, NotSent, Request, Unanswered
+from tocsin.net.retry_after import retry_after
 from tocsin.outcome import Delivered, Outcome, Unconfirmed
 from tocsin.settings.secrets import secret
 
@@ -126,13 +127,13 @@ class VonageProvider:
         if left > timedelta():
             # Vonage promises no less than 20 s: a message may arrive that long after its expiry.
             found["ttl"] = str(min(max(left // timedelta(milliseconds=1), _LEAST_TTL), _MOST_TTL))
-        reference = self._references.write(Reference.of(message, key))
+        reference = self._references.write(Reference.of(message, key), message.to)
         if self._callback is not None and len(reference) <= MOST_CHARACTERS:
             found |= {"callback": self._callback, "client-ref": reference, "status-report-req": "true"}
         return found
 
     def _outcome(self, answer: Answer) -> Outcome:
-        wait = answers.retry_after(answer.headers, self._clock.now())
+        wait = retry_after(answer.headers.get("retry-after"), self._clock.now())
         status = str(answer.status)
         parts = _parts(answer.body)
         if answer.status != _OK:
@@ -147,6 +148,12 @@ class VonageProvider:
         if len(refused) < len(parts):
             detail = f"{len(parts) - len(refused)} of {len(parts)} parts were taken: {text}"
             return Unconfirmed(phase="partly_taken", code=code, message=codes.redacted(detail))
+        found = [self._refused(part, wait) for part in refused]
+        # Any part of which nobody knows makes the whole one of which nobody knows: its text may have gone on its way.
+        return next((each for each in found if isinstance(each, Unconfirmed)), found[0])
+
+    def _refused(self, part: Mapping[str, Any], wait: timedelta | None) -> Outcome:
+        code, text = _text(part, "status"), _text(part, "error-text")
         found = self._table.outcome(code, text, told=code, retry_after=wait)
         if found is not None:
             return found

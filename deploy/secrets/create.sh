@@ -18,5 +18,21 @@ random() { # 32 random bytes in 43 characters: A-Z a-z 0-9 - _
 # Of the user `admin` of Grafana.
 [ -e grafana-password ] || printf '%s\n' "$(random)" >grafana-password
 
+# The private VAPID key of the channel browser, to be filled in; empty where it is not used.
+[ -e vapid-key ] || : >vapid-key
+
 # The mail server's, to be filled in; empty where it wants none.
 [ -e smtp-password ] || : >smtp-password
+
+# The key that signs mails, and those of Amazon SES and of Resend, to be filled in; empty where they are not used.
+[ -e dkim-key ] || : >dkim-key
+[ -e ses-secret-access-key ] || : >ses-secret-access-key
+[ -e resend-api-key ] || : >resend-api-key
+
+# Of Firebase and of Apple, to be filled in; empty where the channel push does without.
+[ -e fcm-service-account ] || : >fcm-service-account
+[ -e apns-key ] || : >apns-key
+
+# Of Twilio and of Vonage, to be filled in; empty where texts are not sent through them.
+[ -e twilio-auth-token ] || : >twilio-auth-token
+[ -e vonage-api-secret ] || : >vonage-api-secret

@@ -17,7 +17,7 @@ import httpx
 import msgspec
 
 from simulators.smtp import builtin
-from simulators.smtp.faults import Fault, Faults
+from simulators.smtp.faults import Fault, Faults, Reply
 from simulators.smtp.mailbox import Mailbox
 from simulators.smtp.server import listening
 from tests.chaos.crash_gateway import MARKER, STDERR, Order, SharedClock, Told
@@ -27,6 +27,8 @@ from tocsin.runtime.clock import SystemClock
 IN_FLIGHT = 32
 ONCE = "otp"
 _START_SECONDS = 60
+# What this server says to `refused+…`: no such user would suppress the address, and its replay would not be sent.
+_REFUSED = Fault(phase="rcpt", recipients="refused+*@*", reply=Reply(code=552, enhanced="5.2.2", text="Mailbox full"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,8 +168,8 @@ class Ordeal:
 async def ordeal(
     directory: Path, forge: Forge, *, speed: float, faults: tuple[Fault, ...] = ()
 ) -> AsyncIterator[Ordeal]:
-    """Set the stage. `faults` are of the mail server, beside the built-in ones."""
-    rules = Faults(builtin.faults())
+    """Set the stage. `faults` are of the mail server, beside the built-in ones. No refusal suppresses an address."""
+    rules = Faults((_REFUSED, *builtin.faults()))
     for fault in faults:
         rules.add(fault)
     async with AsyncExitStack() as stack:

@@ -42,6 +42,7 @@ _T = TypeVar("_T")
 _SETTINGS = f"""\
 [kafka]
 topics_file = "{{topics}}"
+replication = {{copies}}
 session_seconds = 6
 heartbeat_seconds = 1
 [worker]
@@ -54,14 +55,13 @@ at_most_once_categories = ["{ONCE}"]
 tls = "none"
 """
 _TOPICS = """\
-replication = {copies}
-min_insync_replicas = {in_sync}
+min_insync_replicas = 2
 max_message_bytes = 1_179_648
 [kinds]
-delivery = {{partitions = 4, retention_hours = 168}}
-retry = {{partitions = 1, retention_hours = 168}}
-dlq = {{partitions = 1, retention_hours = 336}}
-audit = {{partitions = 2, retention_hours = 336}}
+delivery = {partitions = 4, retention_hours = 168}
+retry = {partitions = 1, retention_hours = 168}
+dlq = {partitions = 1, retention_hours = 336}
+audit = {partitions = 2, retention_hours = 336}
 """
 
 
@@ -198,8 +198,8 @@ def staged(directory: Path, *, brokers: int = 1) -> Iterator[Stage]:
     """Run Kafka and PostgreSQL, with topics and tables, until the block is left."""
     copies = min(3, brokers)
     topics = directory / "topics.toml"
-    topics.write_text(_TOPICS.format(copies=copies, in_sync=max(1, copies - 1)))
-    (directory / "tocsin.toml").write_text(_SETTINGS.format(topics=topics))
+    topics.write_text(_TOPICS)
+    (directory / "tocsin.toml").write_text(_SETTINGS.format(topics=topics, copies=copies))
     database = Server(postgres.binaries())
     try:
         database.start()

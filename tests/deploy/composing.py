@@ -30,7 +30,8 @@ def text(name: str) -> str:
 
 
 def parsed(name: str) -> Tree:
-    """Return a file with nothing but its anchors resolved."""
+    """Return a file with nothing but its anchors resolved. Raises ValueError for a key that is there twice."""
+    _once_each(yaml.compose(text(name)), name)
     found: Tree = yaml.safe_load(text(name))
     return found
 
@@ -70,6 +71,17 @@ def port_of(published: str) -> tuple[str, int, int]:
     """Return address, port on the host and port in the container."""
     address, host, container = published.rsplit(":", 2)
     return address, int(host), int(container)
+
+
+def _once_each(node: yaml.Node | None, name: str) -> None:
+    """YAML's library takes the last of two equal keys; `docker compose` takes none of the file."""
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value]
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise ValueError(f"{name}:{node.start_mark.line + 1}: {twice[0]} is there twice")
+    for below in node.value if isinstance(node, yaml.CollectionNode) else ():
+        for each in below if isinstance(below, tuple) else (below,):
+            _once_each(each, name)
 
 
 def _loaded(name: str, environ: Mapping[str, str]) -> Tree:

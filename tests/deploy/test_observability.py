@@ -10,6 +10,7 @@ import yaml
 from audit.ingest import AuditSink
 from dlq.followup import FollowupSink
 from dlq.ingest import DeadLetterSink
+from producer.suppressing import SuppressionSink
 from tests.deploy import composing, observed, peers
 from tests.deploy.composing import DEPLOY
 from tocsin import topics
@@ -79,15 +80,17 @@ def test_what_is_told_of_a_series_is_what_it_is_grouped_by() -> None:
 def test_the_groups_that_alerts_tell_apart_have_those_names() -> None:
     waiting = {topics.worker_group(channel, lane, retrying=True) for channel in discover.channels() for lane in Lane}
     fresh = {topics.worker_group(channel, lane, retrying=False) for channel in discover.channels() for lane in Lane}
-    sinks = {AuditSink.name, DeadLetterSink.name, FollowupSink.name}
+    sinks = {AuditSink.name, DeadLetterSink.name, FollowupSink.name, SuppressionSink.name}
     asked = {each for rule in observed.alerts() for each in re.findall(r'group(?:!~|=~)"(.*?)"', rule["expr"])}
 
-    assert asked == {r".*[.]retry", r"tocsin[.](audit|dlq)[.].*"}
+    halting = r"tocsin[.](audit|dlq)[.].*|tocsin[.]producer[.]suppressing"
+    assert asked == {r".*[.]retry", halting}
     assert all(re.fullmatch(r".*[.]retry", group) for group in waiting)
     assert not any(re.fullmatch(r".*[.]retry", group) for group in fresh)
     # The alert makes the group's name out of the sink's.
     assert {topics.sink_group(*name.split(".")) for name in sinks} == {f"tocsin.{name}" for name in sinks}
-    assert all(re.fullmatch(r"tocsin[.](audit|dlq)[.].*", f"tocsin.{name}") for name in sinks)
+    assert all(re.fullmatch(halting, f"tocsin.{name}") for name in sinks)
+    assert not any(re.fullmatch(halting, group) for group in (topics.intake_group(), *fresh, *waiting))
 
 
 def test_every_alert_says_what_to_do() -> None:

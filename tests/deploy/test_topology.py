@@ -15,21 +15,32 @@ import yaml
 from tests.deploy import composing, observed, peers
 from tests.deploy.topology import Topology, running_kafka, running_postgres
 from tests.support import kafka_jars
+from tocsin.lifecycle import Event
 
-FILES = ["compose.yaml", "compose.email.yaml", "compose.simulators.yaml", "compose.observability.yaml"]
+CHANNELS = ("email", "sms", "browser")
+FILES = [
+    "compose.yaml",
+    *(f"compose.{channel}.yaml" for channel in CHANNELS),
+    "compose.simulators.yaml",
+    "compose.observability.yaml",
+]
+# Of the services that Prometheus looks for, those that are run here.
+RUN = ("api", *CHANNELS)
 NOTIFICATION = {
-    "recipient": {"email": "ada@example.test", "locale": "de"},
-    "channels": ["email"],
+    "recipient": {"email": "ada@example.test", "phone": "+12025550143", "locale": "de"},
+    "channels": ["email", "sms"],
     "template": "welcome",
     "data": {"name": "Ada"},
 }
 # What the alerts and the dashboard rely on, beyond names.
 COUNTED = {
     'sum(tocsin_deliveries_total{channel="email", state="delivered"})': "1",
+    'sum(tocsin_deliveries_total{channel="sms", state="delivered"})': "1",
     'sum(tocsin_submissions_total{result="accepted"})': "1",
     'sum(tocsin_http_request_seconds_count{route="/v1/notifications"})': "1",
-    'count(sum by (service) (tocsin_http_requests_total{route="/readyz", status="200"}) > 0)': "2",
-    "count(tocsin_log_writable == 1)": "2",
+    'count(sum by (service) (tocsin_http_requests_total{route="/readyz", status="200"}) > 0)': "4",
+    "count(tocsin_log_writable == 1)": "4",
+    "sum(tocsin_route_state)": "4",
     "max(tocsin_overdue_deliveries)": "0",
 }
 
@@ -51,11 +62,11 @@ async def topology(tmp_path: Path) -> AsyncIterator[Topology]:
             stack.enter_async_context(running_kafka(made)), stack.enter_async_context(running_postgres(made))
         )
         await _together(made.completed("topics"), made.completed("migrate"))
-        await _together(*(stack.enter_async_context(made.running(name)) for name in ("simulators", "api", "email")))
+        await _together(*(stack.enter_async_context(made.running(name)) for name in ("simulators", *RUN)))
         yield made
 
 
-async def test_what_the_compose_files_say_delivers_mail_and_is_observed(topology: Topology, tmp_path: Path) -> None:
+async def test_what_the_compose_files_say_delivers_and_is_observed(topology: Topology, tmp_path: Path) -> None:
     prometheus, promtool = (peers.program(name, package="prometheus") for name in ("prometheus", "promtool"))
     async with httpx.AsyncClient(timeout=30) as client:
         await _delivers(topology, client)
@@ -63,14 +74,14 @@ async def test_what_the_compose_files_say_delivers_mail_and_is_observed(topology
         listen = f"--web.listen-address={topology.address('prometheus')}:9090"
         async with topology.running("prometheus", [prometheus, listen]):
             await _scrapes(f"http://{topology.address('prometheus')}:9090", client)
-        for name in ("api", "email"):
+        for name in RUN:
             page = await client.get(f"http://{topology.address(name)}:8080/metrics")
             assert await _complaints(promtool, page.content) == b""
 
-    for name in ("topics", "migrate", "simulators", "api", "email", "prometheus"):
+    for name in ("topics", "migrate", "simulators", *RUN, "prometheus"):
         assert not [secret for secret in topology.secrets() if secret in topology.log(name)], name
     # With a read-only root there would have been nowhere to write.
-    assert [path for name in ("api", "email", "simulators") for path in topology.folder(name).iterdir()] == []
+    assert [path for name in (*RUN, "simulators") for path in topology.folder(name).iterdir()] == []
 
 
 async def _together(*starting: Coroutine[Any, Any, Any]) -> None:
@@ -81,17 +92,21 @@ async def _together(*starting: Coroutine[Any, Any, Any]) -> None:
 
 
 async def _delivers(topology: Topology, client: httpx.AsyncClient) -> None:
-    """Submit a notification, and see its mail arrive."""
+    """Submit a notification, and see its mail and its text arrive, and that the text's provider calls back."""
     api = f"http://{topology.address('api')}:8080/v1/notifications"
     client.headers["Authorization"] = f"Bearer {topology.secret('bootstrap-key')}"
     accepted = await client.post(api, json=NOTIFICATION)
     assert accepted.status_code == 202, accepted.text
-    await _until(client, f"{api}/{accepted.json()['id']}", lambda found: found.get("state") == "delivered")
+    told = f"{api}/{accepted.json()['id']}"
+    await _until(client, told, lambda found: found.get("state") == "delivered")
+    await _until(client, told, lambda found: Event.RECEIPT_CONFIRMED in str(found))
 
     mails = await client.get(f"http://{topology.address('simulators')}:8190/smtp/messages")
     [mail] = mails.json()["messages"]
     assert mail["recipients"] == ["ada@example.test"]
     assert mail["mail_from"] in composing.example()["TOCSIN__EMAIL__SENDER"]
+    texts = await client.get(f"http://{topology.address('simulators')}:8190/twilio/messages")
+    assert len(texts.json()["messages"]) == 1
 
 
 async def _scrapes(prometheus: str, client: httpx.AsyncClient) -> None:
@@ -99,7 +114,7 @@ async def _scrapes(prometheus: str, client: httpx.AsyncClient) -> None:
 
     def up(found: Mapping[str, Any]) -> bool:
         targets = found["data"]["activeTargets"]
-        return {target["labels"].get("service") for target in targets} == {"api", "email", None} and all(
+        return {target["labels"].get("service") for target in targets} == {*RUN, None} and all(
             target["health"] == "up" for target in targets
         )
 
@@ -131,6 +146,7 @@ def _map_targets(topology: Topology, folder: Path) -> None:
             job["static_configs"] = [
                 {"targets": [f"{topology.address(name)}:{found['port']}"], "labels": {"__meta_dns_name": name}}
                 for name in found["names"]
+                if name in RUN
             ]
     (folder / "mapped").mkdir()
     (folder / "mapped" / "prometheus.yml").write_text(yaml.safe_dump(config))

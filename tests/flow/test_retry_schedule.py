@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.backends import Backend
 from tests.support.clock import ManualClock
-from tests.support.delivering import Delivering, delivering, make_delivery
+from tests.support.delivering import CHANNEL, Delivering, delivering, make_delivery
 from tests.support.scripted import ScriptedProvider, delivers
-from tests.support.waiting import until
-from tocsin import deadletter, hops
-from tocsin.delivery import Delivery
+from tocsin import deadletter, hops, topics
+from tocsin.delivery import Delivery, Lane
 from tocsin.lifecycle import Event
 from tocsin.outcome import Deferred, Outcome, Throttled
 from tocsin.tiers import TIERS
@@ -24,9 +24,10 @@ def always_busy(delivery: Delivery, number: int) -> Outcome:
     return Deferred(cause="busy", code="451 4.3.0", message="try again later")
 
 
-async def test_a_transient_error_is_tried_eight_times_on_schedule_then_dead(tmp_path: Path) -> None:
-    clock = ManualClock()
-    async with delivering(tmp_path, clock, provider=ScriptedProvider(clock, always_busy)) as running:
+async def test_a_transient_error_is_tried_eight_times_on_schedule_then_dead(
+    tmp_path: Path, backend: Backend, clock: ManualClock
+) -> None:
+    async with delivering(tmp_path, clock, backend=backend, provider=ScriptedProvider(clock, always_busy)) as running:
         delivery = make_delivery("ada@example.test", now=clock.now())
         await running.accept(delivery)
         await running.run_until_over()
@@ -50,14 +51,15 @@ async def test_a_transient_error_is_tried_eight_times_on_schedule_then_dead(tmp_
         assert types.count(Event.DEAD) == 1
 
 
-async def test_a_dead_letter_is_what_was_accepted_byte_for_byte(tmp_path: Path) -> None:
-    clock = ManualClock()
-    async with delivering(tmp_path, clock, provider=ScriptedProvider(clock, always_busy)) as running:
+async def test_a_dead_letter_is_what_was_accepted_byte_for_byte(
+    tmp_path: Path, backend: Backend, clock: ManualClock
+) -> None:
+    async with delivering(tmp_path, clock, backend=backend, provider=ScriptedProvider(clock, always_busy)) as running:
         delivery = make_delivery("ada@example.test", now=clock.now())
         await running.accept(delivery)
         await running.run_until_over()
         [letter] = await running.dead_letters()
-        [accepted] = await running.read("notifications.email")
+        [accepted] = await running.read(topics.delivery(CHANNEL, Lane.NORMAL))
 
     assert letter.value == accepted.value
     assert letter.key == accepted.key
@@ -65,14 +67,15 @@ async def test_a_dead_letter_is_what_was_accepted_byte_for_byte(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("seconds", [301, 7 * 60, 3 * 3600 + 17])
-async def test_retry_after_is_honoured_to_the_second(tmp_path: Path, seconds: int) -> None:
-    clock = ManualClock()
+async def test_retry_after_is_honoured_to_the_second(
+    tmp_path: Path, backend: Backend, clock: ManualClock, seconds: int
+) -> None:
     asked = timedelta(seconds=seconds)
 
     def once(delivery: Delivery, number: int) -> Outcome:
         return Throttled(scope="account", retry_after=asked) if number == 1 else delivers(delivery, number)
 
-    async with delivering(tmp_path, clock, provider=ScriptedProvider(clock, once)) as running:
+    async with delivering(tmp_path, clock, backend=backend, provider=ScriptedProvider(clock, once)) as running:
         await running.accept(make_delivery("ada@example.test", now=clock.now()))
         await running.run_until_over()
 
@@ -80,17 +83,15 @@ async def test_retry_after_is_honoured_to_the_second(tmp_path: Path, seconds: in
         assert timedelta() <= second.at - first.at - asked < timedelta(seconds=1)
 
 
-async def test_a_long_retry_after_holds_no_neighbour_up(tmp_path: Path) -> None:
-    clock = ManualClock()
-
+async def test_a_long_retry_after_holds_no_neighbour_up(tmp_path: Path, backend: Backend, clock: ManualClock) -> None:
     def script(delivery: Delivery, number: int) -> Outcome:
         if number > 1:
             return delivers(delivery, number)
         if delivery.address.startswith("slow"):
-            return Throttled(scope="account", retry_after=timedelta(seconds=300))
+            return Throttled(scope="recipient", retry_after=timedelta(seconds=300))
         return Deferred(cause="busy")
 
-    async with delivering(tmp_path, clock, provider=ScriptedProvider(clock, script)) as running:
+    async with delivering(tmp_path, clock, backend=backend, provider=ScriptedProvider(clock, script)) as running:
         both = [
             make_delivery(f"{kind}{n}@example.test", now=clock.now()) for kind in ("slow", "quick") for n in range(20)
         ]
@@ -106,10 +107,9 @@ async def test_a_long_retry_after_holds_no_neighbour_up(tmp_path: Path) -> None:
         assert max(slow) < timedelta(seconds=302)
 
 
-async def test_a_retry_after_of_a_week_is_a_dead_letter(tmp_path: Path) -> None:
-    clock = ManualClock()
+async def test_a_retry_after_of_a_week_is_a_dead_letter(tmp_path: Path, backend: Backend, clock: ManualClock) -> None:
     week = ScriptedProvider(clock, lambda *_: Throttled(scope="account", retry_after=timedelta(days=7)))
-    async with delivering(tmp_path, clock, provider=week) as running:
+    async with delivering(tmp_path, clock, backend=backend, provider=week) as running:
         await running.accept(make_delivery("ada@example.test", now=clock.now(), expires_in=timedelta(days=20)))
         await running.run_until_over()
         [letter] = await running.dead_letters()
@@ -118,9 +118,10 @@ async def test_a_retry_after_of_a_week_is_a_dead_letter(tmp_path: Path) -> None:
         assert len(running.provider.calls) == 1
 
 
-async def test_what_cannot_be_tried_before_it_expires_has_expired(tmp_path: Path) -> None:
-    clock = ManualClock()
-    async with delivering(tmp_path, clock, provider=ScriptedProvider(clock, always_busy)) as running:
+async def test_what_cannot_be_tried_before_it_expires_has_expired(
+    tmp_path: Path, backend: Backend, clock: ManualClock
+) -> None:
+    async with delivering(tmp_path, clock, backend=backend, provider=ScriptedProvider(clock, always_busy)) as running:
         await running.accept(make_delivery("ada@example.test", now=clock.now(), expires_in=timedelta(seconds=60)))
         await running.run_until_over()
 
@@ -130,22 +131,24 @@ async def test_what_cannot_be_tried_before_it_expires_has_expired(tmp_path: Path
         assert len(running.provider.calls) == 3
 
 
-async def test_a_full_tier_survives_a_restart_on_time_and_whole(tmp_path: Path) -> None:
+async def test_a_full_tier_survives_a_restart_on_time_and_whole(
+    tmp_path: Path, backend: Backend, clock: ManualClock
+) -> None:
     """Scenario 12, with more records than the window holds."""
-    clock = ManualClock()
     count = 400
 
     def first_busy(delivery: Delivery, number: int) -> Outcome:
         if number > 1:
             return delivers(delivery, number)
         wait = 31 + int(delivery.address.partition("@")[0]) * 7 % 500
-        return Throttled(scope="account", retry_after=timedelta(seconds=wait))
+        return Throttled(scope="recipient", retry_after=timedelta(seconds=wait))
 
     provider = ScriptedProvider(clock, first_busy)
-    async with delivering(tmp_path, clock, provider=provider, window=20) as running:
+    async with delivering(tmp_path, clock, backend=backend, provider=provider, window=20) as running:
         await running.accept(*(make_delivery(f"{n}@example.test", now=clock.now()) for n in range(count)))
-        await until(lambda: len(provider.calls) == count and running.quiet, what="the first attempts")
-    async with delivering(tmp_path, clock, provider=provider, window=20) as running:
+        await running.settle_down()
+        assert len(provider.calls) == count
+    async with delivering(tmp_path, clock, backend=backend, provider=provider, window=20) as running:
         due = await _due_times(running)
         await running.run_until_over()
 
@@ -160,7 +163,7 @@ async def _due_times(running: Delivering) -> dict[str, datetime]:
     """Return when each waiting delivery is due."""
     due = {}
     for tier in TIERS:
-        for received in await running.read(f"notifications.email.retry.{tier.name}"):
+        for received in await running.read(topics.retry(CHANNEL, Lane.NORMAL, tier)):
             not_before = hops.read(received.headers).not_before
             assert not_before is not None
             due[dict(received.headers)["ce_id"].decode()] = not_before

@@ -58,6 +58,7 @@ async def cluster(broker: str, database: str, tmp_path: Path) -> Cluster:
     environment = {
         "TOCSIN__KAFKA__BOOTSTRAP_SERVERS": broker,
         "TOCSIN__KAFKA__TOPICS_FILE": str(tmp_path / "topics.toml"),
+        "TOCSIN__KAFKA__REPLICATION": "1",
         "TOCSIN__STORE__URL": database,
         "TOCSIN__EMAIL__TLS": "none",
         # One that is killed holds its partitions for a session, and what it was sending for a lease.

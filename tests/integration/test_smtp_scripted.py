@@ -104,7 +104,11 @@ async def test_a_mail_is_taken_and_the_connection_reused(scripted: Start) -> Non
         (
             {"RCPT": ["550 5.1.1 <ada@example.com>: unknown"]},
             Rejected(
-                reason="unknown_address", scope="address", code="550 5.1.1", message="5.1.1 <address>: unknown"
+                reason="unknown_address",
+                scope="address",
+                code="550 5.1.1",
+                message="5.1.1 <address>: unknown",
+                suppress="hard_bounce",
             ),
         ),
         ({"RCPT": ["450 4.2.0 Greylisted"]}, Deferred),

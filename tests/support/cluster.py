@@ -4,6 +4,7 @@ Both are started for the command and thrown away with it.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +16,8 @@ from pathlib import Path
 from tests.support import kafka, kafka_jars, postgres
 
 TOCSIN = Path(sys.executable).with_name("tocsin")
-# What one broker can keep; partitions enough for a few processes to share.
+# Partitions enough for a few processes to share.
 TOPICS = """\
-replication = 1
 min_insync_replicas = 1
 max_message_bytes = 1_179_648
 [kinds]
@@ -41,6 +41,7 @@ def environment(*options: str) -> Iterator[Mapping[str, str]]:
         settings = {
             "TOCSIN__KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap,
             "TOCSIN__KAFKA__TOPICS_FILE": str(folder / "topics.toml"),
+            "TOCSIN__KAFKA__REPLICATION": "1",
             "TOCSIN__STORE__URL": database.url,
         }
         commands: tuple[list[str | Path], ...] = ([TOCSIN, "topics", "apply", "--yes"], [TOCSIN, "migrate"])
@@ -55,7 +56,9 @@ def main(arguments: list[str]) -> int:
         sys.exit(f"Kafka cannot run here: {reason}")
     print("Starting Kafka and PostgreSQL …", flush=True)  # noqa: T201 - a program that people run
     with environment() as settings:
-        process = subprocess.Popen(arguments, env={**os.environ, **settings})
+        # If we are killed, it drains and ends: nobody would ever end it, and its ports would stay taken.
+        guard = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
+        process = subprocess.Popen([*guard, *arguments], env={**os.environ, **settings})
         for number in (signal.SIGINT, signal.SIGTERM):
             # Ctrl-C reaches the command as well, which ends in order; only what was sent to us alone is passed on.
             signal.signal(number, lambda given, _: process.terminate() if given == signal.SIGTERM else None)

@@ -2,33 +2,42 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from random import Random
 
+from channels.admission import Admission
 from channels.attempt import AttemptConfig, Attempts
+from channels.breaker import BreakerPolicy
+from channels.changes import RouteChanges
 from channels.reading import Reader
+from channels.route import PATIENCE_SECONDS
+from channels.routes import Routes
 from channels.tally import Tally
+from tests.support.backends import CHANNEL, Backend, Embedded, EmbeddedStanding, Standing
 from tests.support.clock import ManualClock
-from tests.support.logs import NOW, embedded_config, reading
 from tests.support.scripted import ScriptedCarrier, ScriptedProvider
-from tests.support.waiting import until
 from tocsin import delivery as deliveries
 from tocsin import envelope, hops, ids, schemas, topics
-from tocsin.consume.permits import Permits, Stream
+from tocsin.consume.permits import Stream
 from tocsin.consume.worker import Budget, Worker, WorkerConfig
 from tocsin.delivery import Delivery, Lane, Person, Semantics, TemplateRef
 from tocsin.envelope import Envelope
-from tocsin.eventlog.embedded.log import EmbeddedLog, open_log
-from tocsin.ledger.embedded import EmbeddedLedger
+from tocsin.eventlog.port import EventLog
+from tocsin.ledger.port import Ledger
 from tocsin.lifecycle import AuditEvent
 from tocsin.observe.metrics import Metrics
 from tocsin.record import Received, Record
 from tocsin.retry import RetryPolicy
 
-CHANNEL = "email"
+__all__ = ["CHANNEL", "Delivering", "delivering", "make_delivery", "record_of"]
+
+_REST_SECONDS = 20
+_LOOK_SECONDS = 0.002
 
 
 def make_delivery(
@@ -76,11 +85,14 @@ class Delivering:
     """A channel at work."""
 
     clock: ManualClock
-    log: EmbeddedLog
-    ledger: EmbeddedLedger
+    standing: Standing
+    log: EventLog
+    ledger: Ledger
     provider: ScriptedProvider
     carrier: ScriptedCarrier
     tally: Tally
+    routes: Routes
+    changes: RouteChanges
     workers: list[Worker]
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -103,45 +115,55 @@ class Delivering:
 
     async def read(self, topic: str) -> list[Received]:
         """Return everything in a topic."""
-        found: list[Received] = []
-        async with reading(self.log, topic, group=f"look-{os.urandom(4).hex()}") as subscription:
-            while records := await subscription.fetch(limit=1000, wait=NOW):
-                found.extend(records)
-        return found
+        return await self.standing.read(topic)
 
     @property
     def quiet(self) -> bool:
-        """Whether everything that can happen without time passing has happened."""
-        log = self.log
-        if log._writer.queued:
+        """Whether everything that can happen without time passing has happened. The embedded log's only."""
+        assert isinstance(self.standing, EmbeddedStanding)
+        return self._barred or self.standing.quiet(self.workers)
+
+    @property
+    def _barred(self) -> bool:
+        """Whether nothing moves since no route takes anything, whatever waits."""
+        if any(worker._running for worker in self.workers):
             return False
-        for worker in self.workers:
-            subscription = worker._subscription
-            if subscription is None or worker._running or worker._ready:
-                return False
-            unread = any(position < log.tail(p) for p, position in subscription._positions.items())  # type: ignore[attr-defined]
-            full = any(not tracker.has_room for tracker in worker._trackers.values())
-            if unread and not full:
-                return False
-        return True
+        return not (self.routes.may_take() and self.routes.has_room(0))
+
+    @property
+    def _barred_seconds(self) -> float:
+        """For how long that is so."""
+        now, routes = self.clock.monotonic(), self.routes._all
+        if open_ := [route for route in routes if route.takes(now)]:
+            return max(0.0, min(route.wait(now, "") for route in open_) - PATIENCE_SECONDS)
+        return max(self.routes._next_try_at - now, min(route.closed_for(now) for route in routes))
 
     async def settle_down(self) -> None:
         """Return once nothing moves any more without time passing."""
-        await until(lambda: self.quiet, what="the workers to come to rest")
+        async with asyncio.timeout(_REST_SECONDS):
+            while self.changes.untold or not (self._barred or await self.standing.at_rest(self.workers)):  # noqa: ASYNC110 - of what others do there is no event
+                await asyncio.sleep(_LOOK_SECONDS)
 
     async def run_until_over(self, *, longest: timedelta = timedelta(days=40)) -> None:
         """Move the clock from one due time to the next until nothing waits."""
         end = self.clock.now() + longest
         await self.settle_down()
-        while due := min((w._gate._armed_for for w in self.workers if w._gate._armed_for), default=None):
+        while due := self.next_due():
             assert due <= end, "something waits longer than anything should"
             self.clock.advance(due - self.clock.now())
             await self.settle_down()
+
+    def next_due(self) -> datetime | None:
+        """Return when something happens next, be it that a route takes something again; None if nothing waits."""
+        if self._barred:
+            return self.clock.now() + timedelta(seconds=self._barred_seconds, milliseconds=1)
+        return min((worker._gate._armed_for for worker in self.workers if worker._gate._armed_for), default=None)
 
     async def stop(self) -> None:
         """Drain the workers."""
         for worker in self.workers:
             worker.stop()
+        self.changes.stop()
         await asyncio.gather(*self.tasks)
         self.tasks.clear()
 
@@ -150,25 +172,42 @@ async def _no_template(ref: TemplateRef) -> None:
     raise AssertionError(f"no delivery here has a template, and yet {ref.name} was asked for")
 
 
+async def _never_suppressed(delivery: Delivery) -> None:
+    del delivery
+
+
 @asynccontextmanager
 async def delivering(
     directory: Path,
     clock: ManualClock,
     *,
+    backend: Backend | None = None,
     provider: ScriptedProvider | None = None,
     window: int = 1000,
     in_flight: int = 64,
     policy: RetryPolicy | None = None,
     lanes: Sequence[Lane] = (Lane.NORMAL,),
+    others: Sequence[ScriptedProvider] = (),
+    weights: Mapping[str, float] | None = None,
+    breaker: BreakerPolicy | None = None,
 ) -> AsyncIterator[Delivering]:
-    """Open the log of a directory and run one channel on it."""
+    """Open the log of a directory, or what the backend opens, and run one channel on it."""
     provider = provider or ScriptedProvider(clock)
     metrics = Metrics(version="test")
-    async with open_log(embedded_config(directory), clock=clock, metrics=metrics) as log:
-        await log.ensure_topics(topics.of_channels([CHANNEL]))
-        ledger = EmbeddedLedger(log, clock=clock, lease=timedelta(seconds=90))
-        await ledger.open()
-        carrier, tally = ScriptedCarrier(provider), Tally(CHANNEL, metrics=metrics)
+    async with AsyncExitStack() as stack:
+        standing = await stack.enter_async_context((backend or Embedded()).opened(directory, clock, metrics))
+        log, ledger = standing.log, standing.ledger
+        carrier, tally = ScriptedCarrier(provider, *others), Tally(CHANNEL, metrics=metrics)
+        publisher = await stack.enter_async_context(log.publisher())
+        changes = RouteChanges(publisher=publisher, clock=clock, metrics=metrics)
+        routes = Routes(
+            carrier.providers,
+            clock=clock,
+            random=Random(7).random,
+            on_change=partial(changes.tell, CHANNEL),
+            weights=weights,
+            policy=breaker,
+        )
         config = AttemptConfig(channel=CHANNEL, policy=policy or RetryPolicy(), deadline=timedelta(seconds=60))
         attempts = Attempts(
             config,
@@ -178,9 +217,11 @@ async def delivering(
             clock=clock,
             random=lambda: 0.5,
             tally=tally,
+            routes=routes,
             fetch_template=_no_template,
+            suppressed=_never_suppressed,
         )
-        permits, budget = Permits(in_flight), Budget(1 << 26)
+        permits, budget = Admission(in_flight, routes), Budget(1 << 26)
         workers = [
             Worker(
                 log=log,
@@ -200,15 +241,25 @@ async def delivering(
                     commit_every=50,
                 ),
                 on_released=lambda _: None,
-                may_take=lambda: not tally.halted,
+                may_take=lambda: not tally.halted and routes.may_take(),
             )
             for lane in lanes
             for retrying in (False, True)
         ]
         made = Delivering(
-            clock=clock, log=log, ledger=ledger, provider=provider, carrier=carrier, tally=tally, workers=workers
+            clock=clock,
+            standing=standing,
+            log=log,
+            ledger=ledger,
+            provider=provider,
+            carrier=carrier,
+            tally=tally,
+            routes=routes,
+            changes=changes,
+            workers=workers,
         )
         made.tasks = [asyncio.create_task(worker.run()) for worker in workers]
+        made.tasks.append(asyncio.create_task(changes.run()))
         try:
             yield made
         finally:

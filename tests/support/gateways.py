@@ -15,6 +15,7 @@ from simulators.smtp import builtin
 from simulators.smtp.faults import Faults
 from simulators.smtp.mailbox import Mailbox
 from simulators.smtp.server import listening
+from tests.support.backends import Backend, Embedded
 from tocsin.lifecycle import State
 from tocsin.runtime import gateway
 from tocsin.runtime.clock import SystemClock
@@ -105,13 +106,19 @@ class Gateway:
 
 
 @asynccontextmanager
-async def running(directory: Path, *, speed: float = 1, **sections: dict[str, Any]) -> AsyncIterator[Gateway]:
-    """Run a gateway on a data directory. `sections` are further settings."""
-    clock = SystemClock() if speed == 1 else ScaledClock(speed)
+async def running(
+    directory: Path, *, speed: float = 1, backend: Backend | None = None, **sections: dict[str, Any]
+) -> AsyncIterator[Gateway]:
+    """Run a gateway on a data directory, or on what the backend has. `sections` are further settings.
+
+    `speed` is how much faster its clock runs, where the backend lets it.
+    """
+    backend = backend or Embedded()
+    clock = SystemClock() if speed == 1 or not backend.hurries else ScaledClock(speed)
     mailbox, faults = Mailbox(now=clock.now), Faults(builtin.faults())
     async with listening(mailbox=mailbox, faults=faults, clock=clock, host="127.0.0.1", port=0) as port:
         overrides: dict[str, dict[str, Any]] = {
-            "": {"data_dir": str(directory)},
+            **await backend.settings(directory),
             "http": {"port": 0},
             "email": {"host": "127.0.0.1", "port": port, "tls": "none"},
         }

@@ -15,7 +15,7 @@ import tempfile
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,15 +28,16 @@ from tests.support import kafka_jars
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _FIRST_PORT = 9092
+_COPIES = 3
 
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id={id}
 controller.quorum.voters={voters}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},BEHIND://127.0.0.1:{behind}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},BEHIND://127.0.0.1:{proxy}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BEHIND:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},BEHIND://127.0.0.1:{behind}{doors}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},BEHIND://127.0.0.1:{proxy}{doors}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BEHIND:PLAINTEXT{protocols}
 log.dirs={data}
 num.network.threads=2
 num.io.threads=4
@@ -50,6 +51,23 @@ transaction.state.log.replication.factor={copies}
 transaction.state.log.min.isr=1
 log.cleaner.dedupe.buffer.size=4194304
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """How one broker is guarded. `doors`: more listeners, by name the protocol and the port; `properties`: the broker's
+    own words; `users`: their passwords, for SCRAM-SHA-512."""
+
+    doors: Mapping[str, tuple[str, int]]
+    properties: Mapping[str, str]
+    users: Mapping[str, str]
+
+    def lines(self) -> str:
+        """Return the properties, a line each."""
+        return "".join(f"{name}={value}\n" for name, value in self.properties.items())
+
+
+_OPEN = Guard(doors={}, properties={}, users={})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,11 +177,13 @@ async def answers(bootstrap: str, *, brokers: int) -> bool:
 
 
 @contextmanager
-def running(*, brokers: int = 1, heap: str = "256m", ports: Sequence[int] = ()) -> Iterator[Cluster]:
+def running(
+    *, brokers: int = 1, heap: str = "256m", ports: Sequence[int] = (), guard: Guard = _OPEN
+) -> Iterator[Cluster]:
     """Run a cluster for the length of the block. `ports`: those of the brokers, else free ones."""
     with tempfile.TemporaryDirectory(prefix="tocsin-kafka-") as name, ExitStack() as stack:
-        nodes = _laid_out(Path(name), brokers=brokers, ports=ports or _free_ports(brokers))
-        _format(nodes)
+        nodes = _laid_out(Path(name), brokers=brokers, ports=ports or free_ports(brokers), guard=guard)
+        _format(nodes, guard.users)
         cluster = Cluster(nodes, heap=heap)
         stack.callback(cluster.close)
         for node in nodes:
@@ -172,8 +192,8 @@ def running(*, brokers: int = 1, heap: str = "256m", ports: Sequence[int] = ()) 
         yield cluster
 
 
-def _laid_out(root: Path, *, brokers: int, ports: Sequence[int]) -> list[Node]:
-    free = _free_ports(3 * brokers)
+def _laid_out(root: Path, *, brokers: int, ports: Sequence[int], guard: Guard) -> list[Node]:
+    free = free_ports(3 * brokers)
     nodes = [
         Node(id=number, port=port, controller=controller, folder=root / str(number), behind=behind, proxy=proxy)
         for number, (port, controller, behind, proxy) in enumerate(
@@ -192,18 +212,23 @@ def _laid_out(root: Path, *, brokers: int, ports: Sequence[int]) -> list[Node]:
             proxy=node.proxy,
             data=node.folder / "data",
             brokers=brokers,
-            copies=min(3, brokers),
+            copies=min(_COPIES, brokers),
+            doors="".join(f",{name}://127.0.0.1:{port}" for name, (_, port) in guard.doors.items()),
+            protocols="".join(f",{name}:{protocol}" for name, (protocol, _) in guard.doors.items()),
         )
-        (node.folder / "server.properties").write_text(text)
+        (node.folder / "server.properties").write_text(text + guard.lines())
     return nodes
 
 
-def _format(nodes: Sequence[Node]) -> None:
+def _format(nodes: Sequence[Node], users: Mapping[str, str]) -> None:
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     while cluster.startswith("-"):  # which the tool would take for an option
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    known = [f"SCRAM-SHA-512=[name={name},password={password}]" for name, password in users.items()]
+    more = [word for user in known for word in ("--add-scram", user)]
     for node in nodes:
-        command = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(node.folder / "server.properties")]
+        properties = str(node.folder / "server.properties")
+        command = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", properties, *more]
         done = subprocess.run([*_java("128m"), *command], capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
@@ -216,7 +241,8 @@ def _java(heap: str) -> list[str]:
     return ["java", f"-Xmx{heap}", *quick, *quiet, "-cp", f"{kafka_jars.fetched()}/*"]
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on."""
     with ExitStack() as stack:
         found = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in found:
@@ -239,6 +265,7 @@ def main() -> None:
         with running(brokers=arguments.brokers, heap=arguments.heap, ports=ports) as cluster:
             print(f"Kafka is ready at {cluster.bootstrap}. Ctrl-C ends it and throws its data away.", flush=True)  # noqa: T201
             print(f"export TOCSIN__KAFKA__BOOTSTRAP_SERVERS={cluster.bootstrap}", flush=True)  # noqa: T201
+            print(f"export TOCSIN__KAFKA__REPLICATION={min(_COPIES, arguments.brokers)}", flush=True)  # noqa: T201
             signal.pause()
 
 

@@ -109,6 +109,12 @@ class Server:
         if not ready.wait(_PATIENCE_SECONDS) or self._process.poll() is not None:
             raise AssertionError("PostgreSQL does not start:\n" + "".join(self._said))
 
+    def lock(self, *options: str) -> None:
+        """Start it anew, and from now on let nobody in without a password."""
+        self.stop()
+        (self._data / "pg_hba.conf").write_text("local all all scram-sha-256\n")
+        self.start(*options)
+
     def crash(self) -> None:
         """End it without letting it finish anything, as `pg_ctl stop -m immediate` does."""
         self._end(signal.SIGQUIT)

@@ -79,16 +79,23 @@ class Client:
     def _pool(self, origin: Origin) -> Pool:
         pool = self._pools.get(origin)
         if pool is None:
-            pool = self._pools[origin] = Pool(
-                policy=self._policy,
-                dial=lambda deadline: self._dialler.dial(origin, deadline),
-                monotonic=self._monotonic,
-                unused=lambda: self._forget(origin),
-            )
+            pool = self._pools[origin] = self._new_pool(origin)
         return pool
 
-    def _forget(self, origin: Origin) -> None:
-        self._pools.pop(origin, None)
+    def _new_pool(self, origin: Origin) -> Pool:
+        made = Pool(
+            policy=self._policy,
+            dial=lambda deadline: self._dialler.dial(origin, deadline),
+            monotonic=self._monotonic,
+            unused=lambda: self._forget(origin, made),
+        )
+        return made
+
+    def _forget(self, origin: Origin, pool: Pool) -> None:
+        """Drop a pool that nobody uses, with its timer; what has taken its place meanwhile stays."""
+        pool.close()
+        if self._pools.get(origin) is pool:
+            del self._pools[origin]
 
     async def _claimed(self, claim: Claim, pool: Pool, held: Held, deadline: float) -> Held:
         """Await the claim and return the connection, or another one if the server closed it meanwhile."""

@@ -90,6 +90,12 @@ class Metrics:
         self.route_misconfigured = self._counters(
             "tocsin_route_misconfigured_total", "Calls that our own settings made fail.", "channel", "provider"
         )
+        self.route_state = self._gauges(
+            "tocsin_route_state",
+            "1 while a provider is sent to, 0.5 while it is probed, 0 while it gets nothing.",
+            "channel",
+            "provider",
+        )
         self.channel_halted = self._gauges(
             "tocsin_channel_halted", "1 while a channel is stopped because too many deliveries died alike.", "channel"
         )
@@ -120,7 +126,9 @@ class Metrics:
         )
 
     def _audit(self) -> None:
-        self.ingested = self._counters("tocsin_ingested_total", "Records that a SQL sink has stored.", "sink")
+        self.ingested = self._counters(
+            "tocsin_ingested_total", "Records that a SQL sink has stored, or passed as none of its.", "sink"
+        )
         self.ingest_quarantined = self._counters(
             "tocsin_ingest_quarantined_total", "Records that a SQL sink could not store and set aside.", "sink"
         )

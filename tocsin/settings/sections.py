@@ -63,6 +63,7 @@ class Kafka(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     client_id: Name = "tocsin"
     rack: Name | None = None
     topics_file: str = ""
+    replication: Annotated[int, msgspec.Meta(ge=1, le=32767)] = 3
     tls: bool = False
     ca_file: Name | None = None
     certificate_file: Name | None = None
@@ -97,6 +98,7 @@ class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """`[store]`: the SQL store. The URL may hold a password, hence a secret. All but it and the age is PostgreSQL's."""
 
     url: Secret = ""
+    password_file: Name | None = None
     retention_days: Count = 90
     write_connections: Count = 8
     read_connections: Count = 8

@@ -92,6 +92,24 @@ class Suppressions:
             await _forget(connection, before=now - _REMEMBERED)
         return None if row is None else of_row(row)
 
+    async def lift_of(self, suppression_id: str, *, tenant: str, reason: Reason, added_until: datetime) -> bool:
+        """Use an address again that is suppressed for this reason, and was so at this time already.
+
+        Returns whether it was: what was suppressed later, or for another reason, stays.
+        """
+        columns = suppressions.c
+        async with self._store.write() as connection:
+            now = self._clock.now()
+            change = (
+                update(suppressions)
+                .where(columns.id == suppression_id, columns.tenant == tenant, columns.reason == reason)
+                .where(columns.added_at <= to_ms(added_until), *holding(now))
+                .values(lifted_at=to_ms(now), changed_at=to_ms(now))
+            )
+            row = (await connection.execute(change.returning(columns.id))).one_or_none()
+            await _forget(connection, before=now - _REMEMBERED)
+        return row is not None
+
     async def reason(self, tenant: str, channel: str, address: str) -> Reason | None:
         """Return why an address is suppressed now, None if it is not."""
         query = select(suppressions.c.reason).where(

@@ -44,7 +44,7 @@ CASES: list[Case] = [
 
 @pytest.fixture(scope="module")
 def table() -> api_codes.Table:
-    return api_codes.load("resend_codes.toml")
+    return api_codes.load("resend_codes.toml", idempotent=True)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]} {case[1]} {case[3]}")

@@ -101,7 +101,7 @@ async def test_ses_is_not_idempotent() -> None:
         (reply(400, {"__type": "aws.ses#NotFoundException", "Message": "x"}), Misconfigured, "400 NotFoundException"),
         (refusal(400, "MessageRejected", "ada@example.com"), Rejected, "400 MessageRejected"),
         (refusal(403, "NewException"), Misconfigured, "403 NewException"),
-        (refusal(503, "ServiceUnavailable"), Deferred, "503 ServiceUnavailable"),
+        (refusal(503, "ServiceUnavailable"), Unconfirmed, "503 ServiceUnavailable"),
         (Reply(status=429, body=b"slow down"), Throttled, "429"),
         (Reply(status=404, body=b"<html>"), Misconfigured, "404"),
         (Reply(status=302, headers={"Location": "https://example.com/"}), Misconfigured, "302"),

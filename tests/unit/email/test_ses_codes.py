@@ -7,6 +7,7 @@ import pytest
 from channels.email import api_codes
 from channels.email.ses import error_name
 from tests.unit.email.wording import Case, row_of, worded
+from tocsin.outcome import Unconfirmed
 
 RATE, QUOTA = "Maximum sending rate exceeded.", "Daily message quota exceeded."
 CASES: list[Case] = [
@@ -47,8 +48,8 @@ CASES: list[Case] = [
     (400, "ValidationException", "", "rejected message bad_request"),
     (413, "", "", "rejected message message_too_large"),
     (429, "", "", "throttled account"),
-    (503, "ServiceUnavailable", "", "deferred service_unavailable"),
-    (503, "ServiceUnavailableException", "", "deferred service_unavailable"),
+    (503, "ServiceUnavailable", "", "unconfirmed service_unavailable"),
+    (503, "ServiceUnavailableException", "", "unconfirmed service_unavailable"),
     (500, "InternalFailure", "", "unconfirmed server_error"),
     (500, "InternalServiceErrorException", "", "unconfirmed server_error"),
 ]
@@ -56,7 +57,7 @@ CASES: list[Case] = [
 
 @pytest.fixture(scope="module")
 def table() -> api_codes.Table:
-    return api_codes.load("ses_codes.toml")
+    return api_codes.load("ses_codes.toml", idempotent=False)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]} {case[1]} {case[3]}")
@@ -82,6 +83,11 @@ def test_an_error_that_is_not_known_takes_the_conservative_class(table: api_code
         302: "misconfigured wrong_address_of_provider",
     }
     assert not table.classify(400, "New", "").mapped
+
+
+def test_a_wait_does_not_say_that_the_mail_was_not_taken(table: api_codes.Table) -> None:
+    for error in ("New", "ServiceUnavailable"):
+        assert isinstance(table.classify(503, error, "", timedelta(seconds=7)).outcome, Unconfirmed)
 
 
 def test_an_answer_s_own_wait_comes_before_the_table_s(table: api_codes.Table) -> None:

@@ -85,6 +85,10 @@ class Cluster:
         """See `Clients`."""
         return FakeAdmin(self)
 
+    async def trouble(self) -> str:
+        """See `Clients`."""
+        return ""
+
     def check(self) -> None:
         """Raise where the cluster cannot be asked."""
         if not self.reachable:

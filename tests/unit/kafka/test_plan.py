@@ -18,7 +18,7 @@ SPEC = TopicSpec(name="notifications.email", kind="delivery")
 
 @pytest.fixture
 def layout() -> Layout:
-    return layouts.load(PACKAGED)
+    return layouts.load(PACKAGED, replication=Kafka().replication)
 
 
 @pytest.fixture
@@ -104,10 +104,14 @@ def test_settings_are_changed_and_the_dangerous_ones_keep_services_from_starting
     assert set(step.configs) == {key.replace("_", ".") for key in configs}
 
 
+@pytest.mark.parametrize(("copies", "in_sync"), [(1, 1), (2, 1), (3, 2), (5, 2)])
+def test_no_more_copies_must_be_in_sync_than_the_loss_of_one_leaves(copies: int, in_sync: int) -> None:
+    assert layouts.load(PACKAGED, replication=copies).min_insync_replicas == in_sync
+
+
 def test_few_copies_are_warned_of() -> None:
     small = layouts.load(PACKAGED, replication=1).wanted(SPEC)
 
-    assert small.configs["min.insync.replicas"] == "1"
     [copies] = steps(small, found(small, replication=1))
     assert (copies.action, copies.blocking) == ("warn", False)
 
@@ -133,25 +137,25 @@ def test_no_topic_is_made_such(wanted: Wanted) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("replication = ", "not TOML"),
-        ("replication = 3", "min_insync_replicas"),
-        (PACKAGED.read_text().replace("replication = 3", "replication = 1"), "nothing could ever be written"),
+        ("min_insync_replicas = ", "not TOML"),
+        ("min_insync_replicas = 2", "max_message_bytes"),
+        ("replication = 3", "kafka.replication"),
         (PACKAGED.read_text().replace("[kinds.dlq]", "[kinds.dql]"), "dql"),
     ],
-    ids=["syntax", "missing", "unwritable", "misspelt"],
+    ids=["syntax", "missing", "elsewhere", "misspelt"],
 )
 def test_a_list_that_is_wrong_is_named(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "topics.toml"
     path.write_text(text)
 
     with pytest.raises(SettingsError, match=words) as raised:
-        layouts.load(path)
+        layouts.load(path, replication=3)
     assert str(path) in str(raised.value)
 
 
 def test_a_list_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"nowhere\.toml"):
-        layouts.load(tmp_path / "nowhere.toml")
+        layouts.load(tmp_path / "nowhere.toml", replication=3)
 
 
 def test_the_list_is_found_here_or_packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ NAMES = {
     "tocsin_forks_dropped_total": ("channel",),
     "tocsin_unmapped_codes_total": ("channel", "provider"),
     "tocsin_route_misconfigured_total": ("channel", "provider"),
+    "tocsin_route_state": ("channel", "provider"),
     "tocsin_channel_halted": ("channel",),
     "tocsin_log_writes_total": (),
     "tocsin_log_batch_records": (),

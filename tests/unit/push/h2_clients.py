@@ -11,7 +11,7 @@ from channels.push.h2_dial import Http2Dialler, tls_context
 from channels.push.h2_pool import Http2Pool
 from tests.unit.push.scripted_h2 import authority
 from tocsin.net.backoff import Backoff, BackoffPolicy
-from tocsin.net.http import Answer, Claim, Request
+from tocsin.net.http import Answer, Claim, NotSent, Request
 from tocsin.net.origin import Origin
 
 

@@ -58,6 +58,9 @@ def table() -> Table:
     return apns_codes.load()
 
 
+DEEP = b'{"reason":' + b"[" * 60_000
+
+
 def read(table: Table, status: int, body: bytes = b"", **headers: str) -> apns_codes.Reading:
     said = apns_answer.complaint(Answer(status=status, headers=headers, body=body))
     return table.classify(said, known_at=KNOWN_AT)
@@ -112,7 +115,18 @@ def test_every_reason_of_the_table_is_expected_here() -> None:
         (600, "unconfirmed"),
     ],
 )
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"reason":"Novelty"}', b'{"reason":7}', b"[]", b'{"reason":"a b"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b'{"reason":"Novelty"}',
+        b'{"reason":7}',
+        b"[]",
+        b'{"reason":"a b"}',
+        b'{"reason":' + b"[" * 60_000,
+    ],
+)
 def test_what_no_row_knows_is_read_by_its_status_and_counted(
     table: Table, status: int, body: bytes, expected: str
 ) -> None:

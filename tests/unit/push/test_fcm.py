@@ -107,7 +107,7 @@ async def test_a_401_for_the_keys_of_others_is_not_repeated() -> None:
         peer.sends = [refused(401, {"status": "UNAUTHENTICATED", "details": details})]
         outcome = await route.send(push(), key="k", deadline=soon(), claim=Claims())
 
-        assert isinstance(outcome, Misconfigured)
+        assert isinstance(outcome, Rejected)
         assert (len(peer.sent), len(peer.asked)) == (1, 1)
 
 

@@ -1,10 +1,8 @@
 """What is read out of error bodies: the vendor's own examples, hostile ones, and any bytes at all."""
 
-from datetime import timedelta
 from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +10,6 @@ from channels.push import fcm_answer
 from channels.push.fcm_answer import Complaint
 from simulators.fcm import errors
 from simulators.fcm.errors import Violation
-from tests.unit.push.fcm_peer import NOW
 
 
 def encoded(body: Any) -> bytes:
@@ -56,29 +53,6 @@ def test_a_text_is_one_short_line_without_the_token_and_addresses() -> None:
     assert len(text) <= 512
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("120", 120),
-        ("0", 0),
-        ("Tue, 01 Jan 2030 00:00:30 GMT", 30),
-        ("Tue, 01 Jan 2030 00:00:30 -0000", 30),
-        ("Mon, 31 Dec 2029 23:00:00 GMT", 0),
-        ("9" * 400, 10**9),
-        ("-5", None),
-        ("1.5", None),
-        ("٣", None),
-        ("soon", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_a_retry_after_is_seconds_or_a_date(text: str | None, seconds: int | None) -> None:
-    found = fcm_answer.retry_after(text, NOW)
-
-    assert found == (None if seconds is None else timedelta(seconds=seconds))
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=10),
     lambda inner: (
@@ -115,10 +89,3 @@ def test_no_body_is_too_strange(body: bytes) -> None:
 
     assert all(isinstance(part, str) for part in said)
     assert name is None or 0 < len(name) <= 256
-
-
-@given(st.text(max_size=60))
-def test_no_retry_after_is_too_strange(text: str) -> None:
-    found = fcm_answer.retry_after(text, NOW)
-
-    assert found is None or found >= timedelta()

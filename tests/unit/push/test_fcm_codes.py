@@ -40,8 +40,8 @@ ROWS = [
     (404, "UNREGISTERED", "NOT_FOUND", "", "rejected-address", None),
     (400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "", "rejected-message", None),
     (403, "SENDER_ID_MISMATCH", "PERMISSION_DENIED", "", "rejected-address", None),
-    (401, "THIRD_PARTY_AUTH_ERROR", "UNAUTHENTICATED", "", "misconfigured", None),
-    (401, "APNS_AUTH_ERROR", "UNAUTHENTICATED", "", "misconfigured", None),
+    (401, "THIRD_PARTY_AUTH_ERROR", "UNAUTHENTICATED", "", "rejected-address", None),
+    (401, "APNS_AUTH_ERROR", "UNAUTHENTICATED", "", "rejected-address", None),
     (429, "QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED", "device message rate", "throttled-recipient", 60),
     (429, "QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED", "", "throttled-account", 60),
     (503, "UNAVAILABLE", "UNAVAILABLE", "", "deferred", None),
@@ -59,8 +59,8 @@ ROWS = [
     (404, "", "", "", "misconfigured", None),
     (413, "", "", "", "rejected-message", None),
     (429, "", "", "", "throttled-account", 60),
-    (500, "", "", "", "deferred", 10),
-    (503, "", "", "", "deferred", None),
+    (500, "", "", "", "unconfirmed", None),
+    (503, "", "", "", "unconfirmed", None),
     (502, "", "", "", "unconfirmed", None),
     (504, "", "", "", "unconfirmed", None),
 ]
@@ -87,7 +87,9 @@ def test_a_dead_token_is_never_sent_to_again_and_no_other_is(table: Table) -> No
         if isinstance(outcome := table.classify(http, Complaint(error_code, status, "", quota), None).outcome, Rejected)
     }
 
-    assert suppressed == {"UNREGISTERED": "dead_token", "SENDER_ID_MISMATCH": None, "INVALID_ARGUMENT": None, "": None}
+    assert suppressed.pop("UNREGISTERED") == "dead_token"
+    assert set(suppressed.values()) == {None}
+    assert {"SENDER_ID_MISMATCH", "THIRD_PARTY_AUTH_ERROR", "APNS_AUTH_ERROR", "INVALID_ARGUMENT"} < suppressed.keys()
 
 
 def test_a_retry_after_holds_over_the_tables_wait(table: Table) -> None:
@@ -102,6 +104,13 @@ def test_an_argument_that_may_be_a_token_or_a_payload_is_counted(table: Table) -
     assert not table.classify(400, Complaint("", "INVALID_ARGUMENT"), None).unmapped
 
 
+@pytest.mark.parametrize("code", ["THIRD_PARTY_AUTH_ERROR", "APNS_AUTH_ERROR"])
+def test_a_project_without_a_key_for_apple_is_counted_and_closes_nothing(table: Table, code: str) -> None:
+    reading = table.classify(401, Complaint(code, "UNAUTHENTICATED"), None)
+
+    assert (kind(reading.outcome), reading.unmapped) == ("rejected-address", f"401 {code}")
+
+
 def test_an_unknown_code_of_fcm_is_counted_and_read_by_its_status(table: Table) -> None:
     reading = table.classify(503, Complaint("BRAND_NEW", "UNAVAILABLE"), None)
 
@@ -112,10 +121,11 @@ def test_an_unknown_code_of_fcm_is_counted_and_read_by_its_status(table: Table) 
     ("http", "wait", "expected"),
     [
         (302, None, "misconfigured"),
-        (204, None, "misconfigured"),
+        (201, None, "unconfirmed"),
+        (204, None, "unconfirmed"),
         (418, None, "rejected-message"),
         (599, None, "unconfirmed"),
-        (599, timedelta(seconds=5), "deferred"),
+        (599, timedelta(seconds=5), "unconfirmed"),
     ],
 )
 def test_what_no_row_knows_takes_the_conservative_class_of_its_status(

@@ -124,6 +124,8 @@ async def test_a_refused_token_is_forgotten_but_not_the_one_that_followed_it() -
         ),
         (Reply(status=429), Deferred(cause="token_refused", code="429")),
         (Reply(body=b"<html>"), Deferred(cause="token_refused", code="200")),
+        (Reply(body=b'{"access_token": ' + b"[" * 100_000), Deferred(cause="token_refused", code="200")),
+        (Reply(body=b'{"x": ' + b"[" * 100_000), Deferred(cause="token_refused", code="200")),
         (Reply(body=b'{"access_token": 1}'), Deferred(cause="token_refused", code="200")),
         (
             Reply(fault="close_before_answer"),

@@ -1,8 +1,5 @@
-"""HTTP answers that no table knows, and how long they ask to wait."""
+"""HTTP answers that no table knows, and calls that have none."""
 
-from datetime import UTC, datetime, timedelta
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,34 +7,6 @@ from channels.sms import answers
 from tocsin import outcome as outcomes
 from tocsin.net.http import NotSent, Unanswered
 from tocsin.outcome import Deferred, Misconfigured, Unconfirmed
-
-NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("120", 120),
-        (" 0 ", 0),
-        ("Tue, 01 Jan 2030 12:00:30 GMT", 30),
-        ("Tue, 01 Jan 2030 11:00:00 GMT", 0),
-        ("9" * 40, 10**8),
-    ],
-)
-def test_a_wait_is_read(text: str, seconds: int) -> None:
-    assert answers.retry_after({"retry-after": text}, NOW) == timedelta(seconds=seconds)
-
-
-@pytest.mark.parametrize("text", ["", "soon", "-5", "1.5", "٣"])
-def test_what_is_no_wait_is_none(text: str) -> None:
-    assert answers.retry_after({"retry-after": text}, NOW) is None
-
-
-@given(st.text(max_size=60))
-def test_whatever_a_provider_says_is_read(text: str) -> None:
-    found = answers.retry_after({"retry-after": text}, NOW)
-
-    assert found is None or found >= timedelta()
 
 
 def test_what_was_not_sent_is_deferred_unless_it_is_our_fault() -> None:

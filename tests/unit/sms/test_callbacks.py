@@ -1,127 +1,27 @@
 """What providers call back with: believed for its signature, and told once however often and in whatever order."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-import httpx
 import pytest
-from twilio.request_validator import RequestValidator  # type: ignore[import-untyped] # it has no types
 
 from channels.sms import callbacks
 from channels.sms.inbox import Inbox
-from channels.sms.reference import Reference, References
+from channels.sms.reference import References
 from channels.sms.vonage_callbacks import signature
 from tests.support.clock import ManualClock
-from tests.unit.sms.conftest import NUMBER, message
-from tests.unit.web.support import Keys, slug
-from tocsin import envelope
-from tocsin.errors import LogUnavailable
-from tocsin.lifecycle import AuditEvent, Event
-from tocsin.observe.metrics import Metrics
-from tocsin.record import Record
+from tests.unit.sms.calling import PUBLIC, SECTIONS, SIGNATURE, TOKEN, Called, Recorder, calling, opt_out, signed
+from tests.unit.sms.conftest import NUMBER
+from tests.unit.web.support import slug
+from tocsin.lifecycle import Event
 from tocsin.runtime.discover import setting_sections
 from tocsin.settings.load import load
-from tocsin.store.engine import open_store
-from tocsin.store.migrate import upgrade
-from tocsin.store.suppressions import Suppressions, Told
-from tocsin.web.app import create_app
-from tocsin.web.auth import Authenticator
-
-TOKEN, SECRET, SIGNATURE = "auth-token", "api-secret", "signature-secret"
-PUBLIC = "https://notify.example.com/tocsin"
-SECTIONS: dict[str, dict[str, Any]] = {
-    "sms": {"routes": ("twilio", "vonage"), "public_url": PUBLIC},
-    "twilio": {"account_sid": "AC1", "auth_token": TOKEN, "sender": "Shop"},
-    "vonage": {"api_key": "key", "api_secret": SECRET, "sender": "Shop", "signature_secret": SIGNATURE},
-}
-
-
-@dataclass
-class Recorder:
-    """A publisher that keeps what is written, or cannot."""
-
-    events: list[AuditEvent] = field(default_factory=list)
-    broken: bool = False
-
-    async def write(self, records: Sequence[Record]) -> None:
-        if self.broken:
-            raise LogUnavailable("the disk is full")
-        self.events.extend(envelope.audit_event(record.value) for record in records)
-
-
-@dataclass(kw_only=True)
-class Called:
-    """The routes at work, and what came of calls."""
-
-    client: httpx.AsyncClient
-    recorder: Recorder
-    suppressions: Suppressions
-    reference: Reference
-    clock: ManualClock
-    metrics: Metrics
-
-    async def twilio(self, status: str, *, sign: str | None = TOKEN, **fields: str) -> httpx.Response:
-        """Have Twilio tell a status."""
-        form = {"MessageSid": "SM1", "To": NUMBER, "MessageStatus": status, **fields}
-        path = "/v1/callbacks/twilio/status/" + quote(References(TOKEN).write(self.reference), safe="")
-        return await self.post(path, form, sign=sign)
-
-    async def text(self, body: str, *, sid: str = "SM9", sign: str | None = TOKEN, **fields: str) -> httpx.Response:
-        """Have somebody write to us through Twilio."""
-        form = {"MessageSid": sid, "From": NUMBER, "Body": body, **fields}
-        return await self.post("/v1/callbacks/twilio/inbound", form, sign=sign)
-
-    async def post(self, path: str, form: Mapping[str, str], *, sign: str | None) -> httpx.Response:
-        headers = {} if sign is None else {"X-Twilio-Signature": signed(sign, PUBLIC + path, form)}
-        return await self.client.post(path, data=form, headers=headers)
-
-    def vonage(self, status: str, **fields: str) -> dict[str, str]:
-        """Return a delivery receipt, signed."""
-        told = {
-            "msisdn": NUMBER.removeprefix("+"),
-            "messageId": "0C1",
-            "status": status,
-            "err-code": "0",
-            "client-ref": References(SECRET).write(self.reference),
-            **fields,
-        }
-        return {**told, "sig": signature(told, SIGNATURE)}
-
-
-def signed(token: str, url: str, form: Mapping[str, str]) -> str:
-    return str(RequestValidator(token).compute_signature(url, dict(form)))
 
 
 @pytest.fixture
 async def called(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Called]:
-    settings = load(setting_sections(), path=None, environ={}, overrides=SECTIONS)
-    metrics, recorder = Metrics(version="1"), Recorder()
-    sms = message(clock)
-    async with open_store(f"sqlite:///{tmp_path / 'store.db'}") as store:
-        await upgrade(store)
-        suppressions = Suppressions(store=store, clock=clock)
-        inbox = Inbox(publisher=recorder, suppressions=suppressions, metrics=metrics, clock=clock)
-        app = create_app(
-            title="Tocsin",
-            version="1",
-            routers=[callbacks.routes(settings, inbox)],
-            metrics=metrics,
-            authenticator=Authenticator(Keys(), monotonic=clock.monotonic),
-            checks={},
-            monotonic=clock.monotonic,
-        )
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://inside:8080") as client:
-            yield Called(
-                client=client,
-                recorder=recorder,
-                suppressions=suppressions,
-                reference=Reference.of(sms, f"{sms.delivery_id}:1"),
-                clock=clock,
-                metrics=metrics,
-            )
+    async with calling(tmp_path, clock) as made:
+        yield made
 
 
 async def test_a_receipt_names_the_life_that_it_is_about(called: Called) -> None:
@@ -194,10 +94,21 @@ async def test_a_signature_is_of_the_public_url_and_of_every_field(called: Calle
 
 
 async def test_a_reference_of_somebody_else_is_refused(called: Called) -> None:
-    path = "/v1/callbacks/twilio/status/" + References("guessed").write(called.reference)
-    response = await called.post(path, {"MessageSid": "SM1", "MessageStatus": "delivered"}, sign=TOKEN)
+    path = "/v1/callbacks/twilio/status/" + References("guessed").write(called.reference, NUMBER)
+    response = await called.post(path, {"MessageSid": "SM1", "To": NUMBER, "MessageStatus": "delivered"}, sign=TOKEN)
 
     assert response.status_code == 403
+
+
+async def test_a_receipt_of_another_number_suppresses_nobody(called: Called) -> None:
+    """Whoever has seen a reference, which stands in an URL or a log, cannot name a number of their choice with it."""
+    by_twilio = await called.twilio("failed", To="+12025550199", ErrorCode="30005")
+    told = {**called.vonage("failed"), "err-code": "9", "msisdn": "12025550199"}
+    told["sig"] = signature(told, SIGNATURE)
+    by_vonage = await called.client.post("/v1/callbacks/vonage/status", json=told)
+
+    assert (by_twilio.status_code, by_vonage.status_code) == (403, 403)
+    assert called.recorder.events == []
 
 
 async def test_a_large_body_is_not_read(called: Called) -> None:
@@ -249,12 +160,6 @@ async def test_start_takes_an_opt_out_back_and_nothing_else(called: Called) -> N
 
     assert await called.suppressions.reason("default", "sms", NUMBER) == "hard_bounce"
     assert len(called.recorder.events) == 1
-
-
-async def opt_out(called: Called, reason: Any) -> None:
-    at = called.clock.now()
-    told = Told(tenant="default", channel="sms", address=NUMBER, reason=reason, source="twilio", at=at)
-    await called.suppressions.add(told)
 
 
 @pytest.mark.parametrize("how", ["get", "form", "json"])
@@ -328,4 +233,4 @@ def test_without_a_public_url_there_are_no_routes() -> None:
     settings = load(setting_sections(), path=None, environ={}, overrides=sections)
     inbox = Inbox(publisher=Recorder(), suppressions=None, metrics=None, clock=ManualClock())  # type: ignore[arg-type]
 
-    assert callbacks.routes(settings, inbox).routes == []
+    assert callbacks.routes(settings, inbox, ManualClock()).routes == []

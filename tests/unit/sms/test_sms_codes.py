@@ -13,20 +13,20 @@ from tocsin.outcome import Misconfigured, Rejected, Throttled, Unconfirmed
 TWILIO = {
     "throttled account": (20429, 63017, 63018, 63038),
     "throttled sender": (14107, 21611, 30001, 30022),
-    "misconfigured": (10001, 20003, 20403, 20404, 21212, 21601, 21603, 21606, 21659, 21705, 30002, 30034),
+    "misconfigured": (10001, 20003, 20403, 20404, 21212, 21601, 21603, 21705, 30002),
     "rejected address hard_bounce": (21211, 21217, 21265, 21614, 21635, 30005, 30006),
     "rejected address opt_out": (21610,),
-    "rejected route": (21266, 21408, 21608, 21612),
+    "rejected route": (21266, 21408, 21606, 21608, 21612, 21659, 30034),
     "rejected message": (21602, 21617, 21619, 21623, 21658, 30007),
     "unconfirmed": (30410,),
 }
 VONAGE = {
     "throttled account": (1,),
     "throttled connection": (10,),
-    "misconfigured": (2, 3, 4, 8, 9, 11, 14, 15, 22, 23, 32),
+    "misconfigured": (2, 4, 8, 9, 11, 14, 22, 23, 32),
     "rejected address": (6, 7),
     "rejected address hard_bounce": (33,),
-    "rejected route": (29,),
+    "rejected route": (3, 15, 29),
     "rejected message": (12,),
     "unconfirmed": (5,),
 }

@@ -72,7 +72,7 @@ async def test_a_text_is_posted_as_twilio_wants_it(
     [request] = server.received
     form = parse_qs(request.body.decode())
     path, _, reference = form.pop("StatusCallback")[0].rpartition("/")
-    found = References("token").read(reference)
+    found = References("token").read(reference, NUMBER)
 
     assert outcome == Delivered(provider_id="SM1", code="queued")
     assert (request.method, request.target) == ("POST", "/2010-04-01/Accounts/AC1/Messages.json")

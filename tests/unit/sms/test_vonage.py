@@ -65,7 +65,7 @@ async def test_a_text_is_posted_as_vonage_wants_it(
     outcome = await sending.send(claim, sms=sms)
     [request] = server.received
     form = parse_qs(request.body.decode())
-    reference = References("secret").read(form.pop("client-ref")[0])
+    reference = References("secret").read(form.pop("client-ref")[0], NUMBER)
 
     assert outcome == Delivered(provider_id="0C1", code="0")
     assert (request.method, request.target) == ("POST", "/sms/json")
@@ -123,6 +123,9 @@ async def test_unicode_is_asked_for_where_it_is_needed(
         (parts("5"), Unconfirmed, "5"),
         (parts("6", text=f"Invalid number {NUMBER}"), Rejected, "6"),
         (parts("6", "6"), Rejected, "6"),
+        (parts("1", "6"), Throttled, "1"),
+        (parts("1", "5"), Unconfirmed, "5"),
+        (parts("5", "1"), Unconfirmed, "5"),
         (parts("0", "1"), Unconfirmed, "1"),
         (parts("1", "0", "0", text="12025550143"), Unconfirmed, "1"),
         (parts("77"), Rejected, "77"),

@@ -28,7 +28,7 @@ from tocsin.topics import TopicSpec
 _FILE = "log.db"
 _HOUSEKEEPING = timedelta(seconds=1)
 _SWEEP_EVERY = 30  # housekeeping rounds
-_TAIL_BYTES = 8 * 1024 * 1024
+_TAIL_BYTES = 6 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from tocsin.errors import SettingsError
-from tocsin.eventlog.kafka import quiet
+from tocsin.eventlog.kafka import quiet, trouble
 from tocsin.eventlog.kafka.driver import (
     Admin,
     AIOKafkaAdminClient,
@@ -13,6 +13,7 @@ from tocsin.eventlog.kafka.driver import (
     AIOKafkaProducer,
     Consumer,
     Producer,
+    collect_hosts,
 )
 from tocsin.settings.secrets import secret
 from tocsin.settings.sections import Kafka
@@ -21,6 +22,8 @@ from tocsin.settings.sections import Kafka
 # slowest member drains. A join that is given up joins anew, and the rebalance never ends.
 _BEYOND_REBALANCE = 10.0
 _PRODUCE_SECONDS = 30.0
+_TROUBLE_SECONDS = 5.0
+_MOST_PORT = 65535
 
 
 class Clients(Protocol):
@@ -37,6 +40,9 @@ class Clients(Protocol):
 
     def admin(self) -> Admin:
         """Return a client that describes and changes the cluster."""
+
+    async def trouble(self) -> str:
+        """Return in words why none of the brokers lets us in; empty if nothing is found."""
 
 
 class KafkaClients:
@@ -65,11 +71,17 @@ class KafkaClients:
         timeout = _ms(self._settings.lookup_timeout_seconds)
         return AIOKafkaAdminClient(**self._common, request_timeout_ms=timeout)  # type: ignore[no-any-return]
 
+    async def trouble(self) -> str:
+        """See `Clients`."""
+        return await trouble.why(self._common, seconds=min(_TROUBLE_SECONDS, self._settings.lookup_timeout_seconds))
+
 
 def common(settings: Kafka) -> Mapping[str, Any]:
     """Return what all clients are told: where the cluster is, who we are, and how we prove it."""
     if not settings.bootstrap_servers:
         raise SettingsError("kafka.bootstrap_servers: is empty; name the brokers of the cluster, as host:port")
+    for server in settings.bootstrap_servers:
+        _check_address(server)
     protocol = ("SASL_" if settings.sasl != "none" else "") + ("SSL" if settings.tls else "PLAINTEXT")
     found: dict[str, Any] = {
         "bootstrap_servers": list(settings.bootstrap_servers),
@@ -114,6 +126,15 @@ def producing(settings: Kafka) -> Mapping[str, Any]:
         "max_request_size": settings.max_record_bytes,
         "request_timeout_ms": _ms(_PRODUCE_SECONDS),
     }
+
+
+def _check_address(server: str) -> None:
+    try:
+        [(host, port, _)] = collect_hosts([server])
+    except ValueError:
+        host, port = "", 0
+    if not host or not 0 < port <= _MOST_PORT:
+        raise SettingsError(f"kafka.bootstrap_servers: {server!r} is not host:port")
 
 
 def _context(settings: Kafka) -> ssl.SSLContext:

@@ -18,14 +18,22 @@ from aiokafka.admin import (  # type: ignore[import-untyped]
     NewTopic,
 )
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]
+from aiokafka.conn import collect_hosts, create_conn  # type: ignore[import-untyped]
 from aiokafka.errors import (  # type: ignore[import-untyped]
+    ClusterAuthorizationFailedError,
     CommitFailedError,
+    GroupAuthorizationFailedError,
+    IllegalSaslStateError,
     IllegalStateError,
     KafkaConnectionError,
     KafkaError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
+    UnsupportedSaslMechanismError,
     for_code,
 )
+from aiokafka.protocol.metadata import MetadataRequest  # type: ignore[import-untyped]
 
 from tocsin.record import Partition
 
@@ -33,16 +41,25 @@ __all__ = [
     "AIOKafkaAdminClient",
     "AIOKafkaConsumer",
     "AIOKafkaProducer",
+    "ClusterAuthorizationFailedError",
     "CommitFailedError",
     "ConfigResource",
     "ConfigResourceType",
+    "GroupAuthorizationFailedError",
+    "IllegalSaslStateError",
     "IllegalStateError",
     "KafkaConnectionError",
     "KafkaError",
+    "MetadataRequest",
     "NewPartitions",
     "NewTopic",
+    "SaslAuthenticationFailed",
+    "TopicAuthorizationFailedError",
     "TopicPartition",
     "UnknownTopicOrPartitionError",
+    "UnsupportedSaslMechanismError",
+    "collect_hosts",
+    "create_conn",
     "for_code",
 ]
 

@@ -45,16 +45,12 @@ class Wanted:
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file."""
+    """The whole file, and with it the copies of each record, by `kafka.replication`."""
 
-    replication: Annotated[int, msgspec.Meta(ge=1, le=32767)]
+    replication: Count
     min_insync_replicas: Count
     max_message_bytes: Annotated[int, msgspec.Meta(ge=64 * 1024)]
     kinds: KindTable
-
-    def __post_init__(self) -> None:
-        if self.min_insync_replicas > self.replication:
-            raise ValueError("min_insync_replicas is above replication: nothing could ever be written")
 
     def of(self, kind: Kind) -> KindSettings:
         """Return the settings of a kind."""
@@ -92,20 +88,21 @@ def find(named: str) -> Path:
     return Path(str(importlib.resources.files("configs").joinpath("kafka").joinpath(_HERE.name)))
 
 
-def load(path: Path, *, replication: int | None = None) -> Layout:
-    """Read a file. `replication` overrides it, for clusters that are too small, and `min_insync_replicas` follows.
+def load(path: Path, *, replication: int) -> Layout:
+    """Read a file. `replication` is the copies of each record; `min_insync_replicas` is lowered to what they allow.
 
     Raises SettingsError.
     """
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
-        if replication is not None:
-            fewest = min(tree.get("min_insync_replicas", 1), max(1, replication - 1))
-            tree |= {"replication": replication, "min_insync_replicas": fewest}
-        return msgspec.convert(tree, Layout)
+        if "replication" in tree:
+            raise SettingsError(f"{path}: replication is not set here, but by kafka.replication in the settings")
+        listed = msgspec.convert({**tree, "replication": replication}, Layout)
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}") from error
     except msgspec.ValidationError as error:
         raise SettingsError(f"{path}: {error}") from error
+    most = max(1, replication - 1)
+    return msgspec.structs.replace(listed, min_insync_replicas=min(listed.min_insync_replicas, most))

@@ -12,10 +12,21 @@ from typing import TypeVar
 from tocsin.clock import to_ms
 from tocsin.errors import LogUnavailable
 from tocsin.eventlog.kafka.clients import Clients
-from tocsin.eventlog.kafka.driver import Admin, Consumer, KafkaConnectionError, KafkaError, named
+from tocsin.eventlog.kafka.driver import (
+    Admin,
+    ClusterAuthorizationFailedError,
+    Consumer,
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    named,
+)
 from tocsin.record import Partition
 
 T = TypeVar("T")
+
+FORBIDDEN = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 
 
 class Lookup:
@@ -87,17 +98,26 @@ async def opened(clients: Clients, *, seconds: float) -> AsyncIterator[Lookup]:
             async with asyncio.timeout(seconds):
                 await admin.start()
                 await observer.start()
-        except TimeoutError as error:
-            raise LogUnavailable(f"Kafka gave no answer within {seconds:g} s") from error
         except (KafkaError, OSError) as error:
-            raise LogUnavailable(f"Kafka cannot be reached: {worded(error)}") from error
+            raise LogUnavailable(f"Kafka cannot be reached: {await told(clients, error)}") from error
         yield Lookup(admin, observer, seconds=seconds)
+
+
+async def told(clients: Clients, error: BaseException) -> str:
+    """Return an error at the first word to a cluster: where none of its brokers lets us in, with what is wrong."""
+    found = await clients.trouble() if isinstance(error, KafkaConnectionError | TimeoutError) else ""
+    return found or worded(error)
 
 
 def worded(error: BaseException) -> str:
     """Return an error in words: many of aiokafka's have none but their name."""
     if isinstance(error, KafkaConnectionError):
         return "no broker can be reached (kafka.bootstrap_servers)"
+    if isinstance(error, FORBIDDEN):
+        return (
+            f"{type(error).__name__}: the cluster does not allow that to us (kafka.username); docs/cluster.md lists "
+            "what we need"
+        )
     name = type(error).__name__
     text = str(error)
     return text if name in text else f"{name}: {text}" if text else name

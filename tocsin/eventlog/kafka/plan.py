@@ -59,7 +59,8 @@ def _of(wanted: Wanted, found: Found | None, *, shorter_retention: bool) -> Iter
         why = f"has {found.partitions} partitions, and Kafka cannot take any away; declare as many"
         yield Step(action="refuse", topic=name, why=why)
     if found.replication != wanted.replication:
-        why = f"has {found.replication} copies instead of {wanted.replication}: kafka-reassign-partitions changes that"
+        instead = f"has {found.replication} copies instead of {wanted.replication} (kafka.replication)"
+        why = f"{instead}: kafka-reassign-partitions changes that"
         yield Step(action="warn", topic=name, why=why)
     configs = dict(wanted.configs)
     if int(configs[_IN_SYNC]) > found.replication:

@@ -19,13 +19,15 @@ from tocsin.eventlog.kafka.driver import (
     for_code,
 )
 from tocsin.eventlog.kafka.layout import Layout, Wanted
-from tocsin.eventlog.kafka.lookup import worded
+from tocsin.eventlog.kafka.lookup import FORBIDDEN, told, worded
 from tocsin.eventlog.kafka.plan import Found, Step, plan
 from tocsin.topics import TopicSpec
 
 # Where a setting of a topic comes from, in DescribeConfigs: set for this very topic.
 _OWN = 1
 _LOOKS, _LOOK_SECONDS = 100, 0.1
+_TOO_FEW_BROKERS = 38
+_UNSEEN = "; if they are there, the cluster does not let us see them (kafka.username)"
 # The actions that change something.
 DONE = ("create", "grow", "set")
 
@@ -42,7 +44,8 @@ class Topics:
         steps = await self.plan(specs)
         wrong = [f"{step.topic} {step.why}" for step in steps if step.blocking]
         if wrong:
-            raise TopicMismatch(f"topics are not as they should be, run `tocsin topics apply`: {_few(wrong)}")
+            unseen = "" if await self.found({each.name for each in specs}) else _UNSEEN
+            raise TopicMismatch(f"topics are not as they should be, run `tocsin topics apply`: {_few(wrong)}{unseen}")
         differing = [step for step in steps if not step.blocking]
         if differing:
             example = f"{differing[0].topic}: {differing[0].why}"
@@ -95,7 +98,8 @@ class Topics:
         answer = await self._admin.create_topics(new)
         refused = [f"{name}: {_error(code, said)}" for name, code, *said in answer.topic_errors if code]
         if refused:
-            hint = "; a cluster that is smaller than the list says needs --replication 1, or a list of its own"
+            few = any(code == _TOO_FEW_BROKERS for _, code, *_ in answer.topic_errors)
+            hint = "; for fewer brokers set kafka.replication (TOCSIN__KAFKA__REPLICATION=1 for one)" if few else ""
             raise LogUnavailable(f"Kafka did not make {_few(refused)}{hint}")
 
     async def _set(self, changes: Mapping[str, Mapping[str, str]]) -> None:
@@ -116,9 +120,11 @@ async def opened(clients: Clients, layout: Layout, *, seconds: float) -> AsyncIt
     """Open a client for the topics. Raises LogUnavailable."""
     admin = clients.admin()
     try:
-        with _worded():
+        try:
             async with asyncio.timeout(seconds):
                 await admin.start()
+        except (KafkaError, OSError) as error:
+            raise LogUnavailable(f"Kafka cannot be asked about topics: {await told(clients, error)}") from error
         yield Topics(admin, layout)
     finally:
         await admin.close()
@@ -158,8 +164,11 @@ def _few(told: Sequence[str]) -> str:
 
 
 def _error(code: int, said: Sequence[str | None]) -> str:
+    error = for_code(code)
+    if issubclass(error, FORBIDDEN):
+        return worded(error())
     text = next((each for each in said if each), "")
-    return text or for_code(code).__name__
+    return text or str(error.__name__)
 
 
 def _what(step: Step) -> tuple[str, str, frozenset[str]]:
