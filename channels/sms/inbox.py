@@ -43,7 +43,8 @@ class Inbox:
         """Do what somebody asks for who wrote back: STOP suppresses the number, START takes that back.
 
         HELP is answered by the provider, if at all; other texts are none of our business. `written_at` is the text's
-        own time, where the provider tells it. A START that comes again does nothing to a STOP that came after it.
+        own time, where the provider tells it. A START that comes again does nothing to a STOP that came after it;
+        without `written_at` that holds if this process took it both times.
         """
         found = phone.parse(number)
         if isinstance(found, Fault):

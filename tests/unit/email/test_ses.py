@@ -17,7 +17,7 @@ from tests.support.clock import ManualClock
 from tests.support.http_server import Reply
 from tests.unit.email.http_sending import DATA, MAIL, Sending, reply, sending_with
 from tocsin.errors import NotClaimed, SettingsError
-from tocsin.outcome import Deferred, Delivered, Misconfigured, Outcome, Rejected, Throttled, Unconfirmed
+from tocsin.outcome import Delivered, Misconfigured, Outcome, Rejected, Throttled, Unconfirmed
 
 SETTINGS: dict[str, Any] = {
     "region": "eu-central-1",
