@@ -58,7 +58,7 @@ async def test_lag_counts_from_the_commit_and_from_what_is_still_there(stage: St
 async def test_a_log_that_cannot_be_opened_leaves_nothing_open(stage: Stage) -> None:
     settings = kafka_settings("127.0.0.1:1")
 
-    with pytest.raises(LogUnavailable, match="127.0.0.1:1 is where nothing listens"):
+    with pytest.raises(LogUnavailable, match=r"127\.0\.0\.1:1 is where nothing listens"):
         async with open_kafka_log(settings, clock=stage.clock, metrics=stage.metrics):
             pass
 
