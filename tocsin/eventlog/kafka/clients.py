@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from tocsin.errors import SettingsError
-from tocsin.eventlog.kafka import quiet, trouble
+from tocsin.eventlog.kafka import closed, quiet, trouble
 from tocsin.eventlog.kafka.driver import (
     Admin,
     AIOKafkaAdminClient,
@@ -52,6 +52,7 @@ class KafkaClients:
         self._settings = settings
         self._common = common(settings)
         quiet.hush()
+        closed.mend()
 
     def consumer(self, group: str) -> Consumer:
         """See `Clients`."""

@@ -18,7 +18,12 @@ from aiokafka.admin import (  # type: ignore[import-untyped]
     NewTopic,
 )
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # type: ignore[import-untyped]
-from aiokafka.conn import collect_hosts, create_conn  # type: ignore[import-untyped]
+from aiokafka.conn import (  # type: ignore[import-untyped]
+    AIOKafkaConnection,
+    CloseReason,
+    collect_hosts,
+    create_conn,
+)
 from aiokafka.errors import (  # type: ignore[import-untyped]
     ClusterAuthorizationFailedError,
     CommitFailedError,
@@ -39,8 +44,10 @@ from tocsin.record import Partition
 
 __all__ = [
     "AIOKafkaAdminClient",
+    "AIOKafkaConnection",
     "AIOKafkaConsumer",
     "AIOKafkaProducer",
+    "CloseReason",
     "ClusterAuthorizationFailedError",
     "CommitFailedError",
     "ConfigResource",
