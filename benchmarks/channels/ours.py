@@ -28,6 +28,7 @@ from tocsin.observe.metrics import Metrics
 from tocsin.outcome import Delivered
 from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.service import CarrierContext, Channel
+from tocsin.settings.sections import Http
 from tocsin.settings.values import Settings
 from tocsin.templates import catalogue
 
@@ -47,10 +48,10 @@ class Sending:
         if found is None:
             raise LookupError(texts.TEMPLATE)
         self._template = TemplateRef(name=found.name, version=found.version)
-        kinds = channel.settings.items()
-        settings = Settings({name: msgspec.convert(sections.get(name, {}), kind) for name, kind in kinds}, {})
+        kinds = {"http": Http, **channel.settings}
+        made = {name: msgspec.convert(sections.get(name, {}), kind) for name, kind in kinds.items()}
         context = CarrierContext(
-            settings=settings,
+            settings=Settings(made, {}),
             clock=SystemClock(),
             random=Random(),  # noqa: S311 - spreads retries, guards nothing
             metrics=Metrics(version="0"),
@@ -90,14 +91,14 @@ class Sending:
 
 def of_sms(port: int, _count: int, _directory: Path) -> Sending:
     """Return the channel `sms` with Twilio."""
-    ours = {"routes": ["twilio"], "public_url": texts.PUBLIC_URL}
     twilio = {
         "account_sid": texts.ACCOUNT,
         "auth_token": texts.AUTH_TOKEN,
         "sender": texts.SMS_SENDER,
         "base_url": f"http://127.0.0.1:{port}",
     }
-    return Sending(sms, {"sms": ours, "twilio": twilio}, texts.phone)
+    http = {"public_url": texts.PUBLIC_URL}
+    return Sending(sms, {"http": http, "sms": {"routes": ["twilio"]}, "twilio": twilio}, texts.phone)
 
 
 def of_fcm(port: int, _count: int, _directory: Path) -> Sending:

@@ -49,12 +49,13 @@ class ApnsProvider:
     ) -> None:
         self._topic = _given("topic", settings.topic)
         self._tokens = ProviderTokens(_signing_key(settings), clock)
+        self._now = clock.now
         self._url = settings.url
         self._timeout = settings.timeout_seconds
         self._table = apns_codes.load()
         self._on_unmapped = on_unmapped
         self._pool = _pool(settings, monotonic)
-        self.capabilities = Capabilities(max_in_flight=settings.connections * settings.in_flight)
+        self.capabilities = settings.applied_to(Capabilities(max_in_flight=settings.connections * settings.in_flight))
 
     async def send(self, message: Push, *, key: str, deadline: float, claim: Claim) -> Outcome:  # noqa: ARG002
         """Send one push, as the port demands. `key` is of no use: APNs has no idempotency, only the collapse id.
@@ -103,7 +104,7 @@ class ApnsProvider:
             return Delivered(provider_id=apns_answer.push_id(answer), code="200")
         if _says(answer, _TOO_MANY):
             self._tokens.too_many(token)
-        said = apns_answer.complaint(answer)
+        said = apns_answer.complaint(answer, self._now())
         reading = self._table.classify(said, known_at=message.accepted_at)
         if not reading.mapped:
             self._on_unmapped(said.code)
@@ -112,14 +113,15 @@ class ApnsProvider:
 
 def _says(answer: Answer, complaint: tuple[int, str]) -> bool:
     status, reason = complaint
-    return answer.status == status and apns_answer.complaint(answer).reason == reason
+    return answer.status == status and apns_answer.reason(answer) == reason
 
 
 def _signing_key(settings: ApnsSettings) -> apns_token.SigningKey:
     text = secrets.secret(settings.key, settings.key_file, key="apns.key")
     if text is None:
         raise SettingsError("apns.key_file: is required to send through APNs")
-    key_id, team_id = _given("key_id", settings.key_id), _given("team_id", settings.team_id)
+    key_id = _given("key_id", secrets.secret(settings.key_id, settings.key_id_file, key="apns.key_id"))
+    team_id = _given("team_id", settings.team_id)
     return apns_token.parse(text, key_id=key_id, team_id=team_id)
 
 

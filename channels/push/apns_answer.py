@@ -11,9 +11,9 @@ import msgspec
 
 from tocsin.clock import from_ms
 from tocsin.net.http import Answer
+from tocsin.net.retry_after import retry_after
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
-_SECONDS = re.compile(r"[0-9]{1,9}")
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
@@ -36,26 +36,37 @@ class _Body(msgspec.Struct, frozen=True):
     timestamp: object = None
 
 
-def complaint(answer: Answer) -> Complaint:
+def complaint(answer: Answer, now: datetime) -> Complaint:
     """Return what an answer other than 200 says."""
-    try:
-        body = msgspec.json.decode(answer.body, type=_Body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        body = _Body()
-    known = isinstance(body.reason, str) and _WORD.fullmatch(body.reason)
-    wait = answer.headers.get("retry-after", "")
+    body = _body(answer)
     return Complaint(
         status=answer.status,
-        reason=str(body.reason) if known else "",
+        reason=_reason(body),
         dead_since=_moment(body.timestamp),
-        retry_after=timedelta(seconds=int(wait)) if _SECONDS.fullmatch(wait) else None,
+        retry_after=retry_after(answer.headers.get("retry-after"), now),
     )
+
+
+def reason(answer: Answer) -> str:
+    """Return the reason that an answer gives, empty if none."""
+    return _reason(_body(answer))
 
 
 def push_id(answer: Answer) -> str | None:
     """Return the name that APNs gave the push."""
     found = answer.headers.get("apns-id", "")
     return found.lower() if _ID.fullmatch(found) else None
+
+
+def _body(answer: Answer) -> _Body:
+    try:
+        return msgspec.json.decode(answer.body, type=_Body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Body()
+
+
+def _reason(body: _Body) -> str:
+    return body.reason if isinstance(body.reason, str) and _WORD.fullmatch(body.reason) else ""
 
 
 def _moment(milliseconds: object) -> datetime | None:

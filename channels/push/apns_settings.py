@@ -2,8 +2,7 @@
 
 from typing import Literal
 
-import msgspec
-
+from channels.provider import RouteSettings
 from tocsin.settings.sections import Count, Name, Seconds, Secret
 
 SECTION = "apns"
@@ -11,7 +10,7 @@ SECTION = "apns"
 _HOSTS = {"production": "https://api.push.apple.com", "sandbox": "https://api.sandbox.push.apple.com"}
 
 
-class ApnsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ApnsSettings(RouteSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How APNs is reached. Checked further by `apns.ApnsProvider`, which raises SettingsError."""
 
     # The signing key (.p8) of the Apple developer account: a file, or what is in it. Without one, APNs is off.
@@ -19,6 +18,8 @@ class ApnsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     key: Secret | None = None
     # The key's own id, and the team's that it belongs to: ten characters each.
     key_id: Name | None = None
+    # A file that holds it: another key has another id, so that both are replaced together.
+    key_id_file: Name | None = None
     team_id: Name | None = None
     # The app: its bundle id.
     topic: Name | None = None

@@ -42,7 +42,7 @@ class FcmProvider:
         project = settings.project_id or account.project_id
         if not _PROJECT.fullmatch(project):
             raise SettingsError("fcm.project_id: must be the id of a Firebase project, like my-shop-1a2b3")
-        self.capabilities = Capabilities(max_in_flight=settings.connections)
+        self.capabilities = settings.applied_to(Capabilities(max_in_flight=settings.connections))
         self._url = f"{settings.base_url.rstrip('/')}/v1/projects/{project}/messages:send"
         self._timeout = settings.timeout_seconds
         self._clock = clock

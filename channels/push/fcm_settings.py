@@ -1,13 +1,12 @@
 """The section `fcm` of the settings: one Firebase project, and the service account that sends for it."""
 
-import msgspec
-
+from channels.provider import RouteSettings
 from tocsin.settings.sections import Count, Name, Seconds, Secret
 
 SECTION = "fcm"
 
 
-class FcmSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FcmSettings(RouteSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How Firebase Cloud Messaging is reached. Checked further by `fcm.FcmProvider`, which raises SettingsError."""
 
     # The service account: the JSON file of the Firebase console, or what is in it. Without one, FCM is off.

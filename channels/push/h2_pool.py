@@ -8,7 +8,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from channels.push.h2_connection import Headers, Http2Connection
+from channels.push.h2_connection import Http2Connection
+from channels.push.h2_fields import Headers
 from channels.push.h2_stream import Unprocessed
 from tocsin.net.backoff import Backoff
 from tocsin.net.http import Answer, Claim, NotSent, Request
@@ -85,6 +86,9 @@ class Http2Pool:
 
     async def _take(self, deadline: float, *, first: bool) -> Http2Connection:
         """Return a connection with a stream of it held. Raises NotSent. `first`: ahead of those who wait already."""
+        if not self._waiting and (free := self._free()):
+            free.hold()
+            return free
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[Http2Connection] = loop.create_future()
         if first:
@@ -109,14 +113,21 @@ class Http2Pool:
             if self._waiting[0].done():
                 self._waiting.popleft()
                 continue
-            roomy = [connection for connection in self._live if connection.has_room]
-            if not roomy:
+            connection = self._free()
+            if connection is None:
                 break
-            connection = min(roomy, key=lambda each: each.busy)
             connection.hold()
             self._waiting.popleft().set_result(connection)
         if self._waiting and self._dialling is None and len(self._live) < self._connections:
             self._grow()
+
+    def _free(self) -> Http2Connection | None:
+        """Return the connection with a free stream that has least to do."""
+        found = None
+        for connection in self._live:
+            if connection.has_room and (found is None or connection.busy < found.busy):
+                found = connection
+        return found
 
     def _sort(self) -> None:
         """Set aside the connections that take no more requests. One that never did its work counts as failed."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import cast
 
 from h2.config import H2Configuration
@@ -13,6 +14,7 @@ from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
 from simulators.apns.service import Answer, Service
+from tocsin.clock import Timer
 
 _LARGEST = 2**31 - 1
 _PING = b"goingawa"
@@ -31,6 +33,7 @@ class Peer(asyncio.Protocol):
         self._pushes = 0
         self._last = 0
         self._takes_until = _LARGEST
+        self._waiting: dict[int, Timer] = {}
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -57,8 +60,10 @@ class Peer(asyncio.Protocol):
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
-        """Forget the connection."""
+        """Forget the connection, and what was to be answered over it."""
         self._open.discard(self)
+        for timer in self._waiting.values():
+            timer.cancel()
 
     def hang_up(self) -> None:
         """Close without a word."""
@@ -87,7 +92,9 @@ class Peer(asyncio.Protocol):
         self._last = max(self._last, stream)
         self._admit(headers)
         found = self._service.answer(headers, bytes(body))
-        if isinstance(found, Answer):
+        if isinstance(found, Answer) and found.delay:
+            self._waiting[stream] = self._service.later(found.delay, partial(self._answer_late, stream, found))
+        elif isinstance(found, Answer):
             self._answer(stream, found)
         elif found.refuse_stream:
             with suppress(StreamClosedError):
@@ -109,6 +116,11 @@ class Peer(asyncio.Protocol):
             self._h2.send_headers(stream, headers, end_stream=not answer.body)
             if answer.body:
                 self._h2.send_data(stream, answer.body, end_stream=True)
+
+    def _answer_late(self, stream: int, answer: Answer) -> None:
+        del self._waiting[stream]
+        self._answer(stream, answer)
+        self._flush()
 
     def _count(self) -> None:
         self._pushes += 1

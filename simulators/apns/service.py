@@ -1,7 +1,8 @@
 """The service behind the connections: one push in, its answer out, and what it keeps. Knows no HTTP/2."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -11,7 +12,8 @@ from simulators.apns.behaviour import Behaviour
 from simulators.apns.credentials import Credentials
 from simulators.apns.faults import Fault, Faults
 from simulators.apns.inbox import Inbox
-from tocsin.clock import Clock, to_ms
+from simulators.faults import retry_after
+from tocsin.clock import Clock, Timer, to_ms
 
 _OK = 200
 _GONE = 410
@@ -19,11 +21,12 @@ _GONE = 410
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is answered: a status, and the body that says why."""
+    """What is answered, after a delay: a status, and the body that says why."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    delay: timedelta = timedelta()
 
 
 class Service:
@@ -55,13 +58,21 @@ class Service:
         if asked := reasons.asked(token):
             return self._refusal(asked, None)
         self.inbox.receive(token=token, headers=headers, payload=msgspec.json.decode(body))
-        return fault or Answer(status=_OK, headers={"apns-id": headers.get("apns-id", "").upper()})
+        if fault is not None and not fault.delay_seconds:
+            return fault
+        delay = timedelta(seconds=fault.delay_seconds if fault is not None else 0)
+        return Answer(status=_OK, headers={"apns-id": headers.get("apns-id", "").upper()}, delay=delay)
+
+    def later(self, delay: timedelta, act: Callable[[], None]) -> Timer:
+        """Act after a delay by the clock of the service."""
+        return self._clock.call_at(self._clock.now() + delay, act)
 
     def _refusal(self, reason: str, fault: Fault | None) -> Answer:
         status = reasons.STATUS_OF[reason]
         said: dict[str, Any] = {"reason": reason}
         if status == _GONE:
             said["timestamp"] = to_ms(self._clock.now())
-        wait = fault.retry_after_seconds if fault is not None else None
-        headers = {} if wait is None else {"retry-after": str(wait)}
+        asked = {} if fault is None else retry_after(fault, self._clock.now())
+        # HTTP/2 has names in lower case only (RFC 9113, section 8.2).
+        headers = {name.lower(): value for name, value in asked.items()}
         return Answer(status=status, body=msgspec.json.encode(said), headers=headers)

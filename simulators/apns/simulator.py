@@ -39,6 +39,10 @@ class Demo(Mapping[str, Mapping[str, Any]]):
             "base_url": f"https://{LOOPBACK}:{PORT}",
             "key": self.credentials.key_pem(),
             "key_id": KEY_ID,
+            # What a settings file may have instead.
+            "key_file": None,
+            "key_id_file": None,
+            "ca_file": None,
             "team_id": TEAM_ID,
             "topic": TOPIC,
             "ca": self.credentials.ca_pem(),

@@ -234,6 +234,8 @@ async def test_a_server_that_does_not_answer_in_time_leaves_it_open() -> None:
         ({"key_file": "/nowhere"}, "both"),
         ({"key": None, "key_file": "/nowhere"}, "apns.key_file: /nowhere cannot be read"),
         ({"key_id": None}, "apns.key_id: is required"),
+        ({"key_id_file": "/nowhere"}, "apns.key_id: is given both"),
+        ({"key_id": None, "key_id_file": "/nowhere"}, "apns.key_id_file: /nowhere cannot be read"),
         ({"team_id": None}, "apns.team_id: is required"),
         ({"topic": None}, "apns.topic: is required"),
         ({"topic": "a b"}, "apns.topic: must be"),

@@ -62,7 +62,7 @@ DEEP = b'{"reason":' + b"[" * 60_000
 
 
 def read(table: Table, status: int, body: bytes = b"", **headers: str) -> apns_codes.Reading:
-    said = apns_answer.complaint(Answer(status=status, headers=headers, body=body))
+    said = apns_answer.complaint(Answer(status=status, headers=headers, body=body), KNOWN_AT)
     return table.classify(said, known_at=KNOWN_AT)
 
 
@@ -169,7 +169,15 @@ def test_a_bad_device_token_is_not_suppressed(table: Table) -> None:
 
 @pytest.mark.parametrize(
     ("wait", "expected"),
-    [("30", timedelta(seconds=30)), ("0", timedelta(0)), ("soon", None), ("-1", None), ("1" * 40, None), ("", None)],
+    [
+        ("30", timedelta(seconds=30)),
+        ("0", timedelta(0)),
+        ("Tue, 01 Jan 2030 00:05:00 GMT", timedelta(minutes=5)),
+        ("1" * 40, timedelta(seconds=10**8)),
+        ("soon", None),
+        ("-1", None),
+        ("", None),
+    ],
 )
 def test_retry_after_is_heeded(table: Table, wait: str, expected: timedelta | None) -> None:
     busy, _ = read(table, 503, refused("ServiceUnavailable"), **{"retry-after": wait})

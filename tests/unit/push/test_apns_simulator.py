@@ -1,5 +1,6 @@
 """The simulator on its own: it judges as Apple does, and its control says what it got and makes it misbehave."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from simulators.apns import checking, control, reasons, simulator
 from simulators.apns.credentials import KEY_ID, TEAM_ID, TOPIC
 from simulators.apns.simulator import Demo
 from tests.support.clock import ManualClock
+from tests.support.waiting import until
 from tests.unit.push.apns_world import NOON, TOKEN, World, known, push, settings, world
 from tocsin.outcome import Deferred, Delivered, Unconfirmed
 from tocsin.settings.load import load
@@ -109,11 +111,11 @@ async def test_one_stream_before_the_first_push_that_is_authenticated() -> None:
         the.service.behaviour = type(the.service.behaviour)(max_streams=7)
         pool = the.provider._pool
         held = await pool._take(float("inf"), first=False)
-        assert held._h2.remote_settings.max_concurrent_streams == 1
+        assert held._machine.most_streams == 1
         held.let_go()
         await the.send()
         await the.send()
-        assert held._h2.remote_settings.max_concurrent_streams == 7
+        assert held._machine.most_streams == 7
 
 
 @pytest.fixture
@@ -157,6 +159,22 @@ async def test_the_control_puts_faults_in_force(running: World, http: httpx.Asyn
     assert isinstance(await running.send(), Delivered)
 
 
+async def test_an_answer_that_is_kept_back_is_for_a_push_that_was_taken(
+    running: World, http: httpx.AsyncClient
+) -> None:
+    await running.send()
+    await http.post("faults", json={"delay_seconds": 5, "times": 1})
+    late = asyncio.create_task(running.send())
+    await until(lambda: running.service.inbox.total == 2, what="the push to be taken")
+    in_between = await running.send()
+    before = late.done()
+    running.clock.advance(timedelta(seconds=5))
+
+    assert not before
+    assert isinstance(in_between, Delivered)
+    assert isinstance(await late, Delivered)
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -164,6 +182,7 @@ async def test_the_control_puts_faults_in_force(running: World, http: httpx.Asyn
         {"reason": "Novelty"},
         {"cut": True, "refuse_stream": True},
         {"cut": True, "retry_after_seconds": 1},
+        {"cut": True, "delay_seconds": 1},
         {"x": 1},
     ],
 )

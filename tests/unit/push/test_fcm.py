@@ -25,7 +25,7 @@ from tests.unit.push.fcm_peer import (
     service_account,
     soon,
 )
-from tocsin.errors import NotClaimed, SettingsError
+from tocsin.errors import SettingsError
 from tocsin.outcome import Deferred, Delivered, Misconfigured, Rejected, Throttled, Unconfirmed
 
 
@@ -171,16 +171,6 @@ async def test_without_a_token_nothing_is_claimed_and_nothing_sent() -> None:
 
         assert outcome == Deferred(cause="token_refused", code="503")
         assert (claims.count, peer.sent) == (0, [])
-
-
-async def test_what_is_not_claimed_is_not_sent_and_costs_no_connection() -> None:
-    async with fcm() as peer, provider(peer) as route:
-        with pytest.raises(NotClaimed):
-            await route.send(push(), key="k", deadline=soon(), claim=Claims(NotClaimed()))
-        assert peer.sent == []
-        await route.send(push(), key="k", deadline=soon(), claim=Claims())
-
-        assert peer.server.connections == 1
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,7 @@ async def test_a_late_answer_is_for_a_message_that_was_taken(
         (b'{"error": "NOPE"}', 422, "/error"),
         (b'{"error": "INTERNAL", "times": 0}', 422, "/times"),
         (b'{"delay_seconds": 1, "retry_after_seconds": 1}', 422, ""),
+        (b'{"error": "INTERNAL", "drop": true}', 422, ""),
         (b'{"delay_second": 1}', 422, ""),
     ],
 )
