@@ -1,11 +1,13 @@
 #!/bin/sh
-# What the tests need beyond Python: real servers (mail, Kafka, PostgreSQL and a pooler), and curl for the README.
+# What the tests need beyond Python: real servers (mail, Kafka, PostgreSQL and a pooler), a browser, and curl for the
+# README.
 # Installed where possible, else named.
 set -eu
 
 missing=""
 command -v postfix >/dev/null 2>&1 || [ -x /usr/sbin/postfix ] || missing="$missing postfix"
 command -v curl >/dev/null 2>&1 || missing="$missing curl"
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium fonts-dejavu-core"
 command -v java >/dev/null 2>&1 || missing="$missing default-jre-headless"
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
 { command -v prometheus && command -v promtool; } >/dev/null 2>&1 || missing="$missing prometheus"

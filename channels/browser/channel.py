@@ -3,25 +3,38 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter
-
-from channels.browser import keys, registrations, registrations_api, schema, subscription
-from channels.browser.carrier import BrowserCarrier
+from channels.browser import inbox_message, schema, subscription, tables
 from channels.browser.endpoint import EndpointPolicy
-from channels.browser.registrations import Registrations
 from channels.browser.render import TITLE
-from channels.browser.settings import BROWSER, WEBPUSH, BrowserSettings, WebPushSettings, enabled, endpoint_policy
-from channels.browser.webpush import NAME
+from channels.browser.settings import (
+    BROWSER,
+    INBOX,
+    WEBPUSH,
+    BrowserSettings,
+    InboxSettings,
+    WebPushSettings,
+    enabled,
+    endpoint_policy,
+    has_inbox,
+    pushes,
+)
 from channels.provider import Carrier
-from tocsin.runtime.service import Addresses, CarrierContext, Channel, Context, Lookup
+from tocsin.runtime.service import Addresses, CarrierContext, Channel, Context, Lookup, Part
 from tocsin.settings.values import Settings
 from tocsin.validation import Fault
 
 _POINTER = "/recipient/browser"
 
 
-def addresses(recipient: Mapping[str, Any], policy: EndpointPolicy) -> Sequence[str] | Fault:
-    """Return the addresses of a recipient's subscriptions, or the first thing that is wrong with them."""
+def addresses(
+    recipient: Mapping[str, Any], policy: EndpointPolicy, *, pushes: bool = True, inbox: bool = False
+) -> Sequence[str] | Fault:
+    """Return the addresses of a recipient's inbox and subscriptions, or the first thing that is wrong with them.
+
+    `inbox`: who has an id has one. Without `pushes` no push service can be used.
+    """
+    if "browser" in recipient and not pushes:
+        return Fault(pointer=_POINTER, detail="cannot be used: no VAPID key is set, so there are inboxes only")
     found: dict[str, str] = {}
     for number, document in enumerate(recipient.get("browser", ())):
         each = subscription.read(document, pointer=f"{_POINTER}/{number}", policy=policy)
@@ -30,55 +43,47 @@ def addresses(recipient: Mapping[str, Any], policy: EndpointPolicy) -> Sequence[
         if found.setdefault(each.endpoint, each.address) != each.address:
             detail = "is the endpoint of another subscription, with other keys"
             return Fault(pointer=f"{_POINTER}/{number}/endpoint", detail=detail)
-    if not found:
+    box = (inbox_message.address(recipient["id"]),) if inbox and "id" in recipient else ()
+    if not found and not box:
         detail = "is required for the channel browser, since no subscription is registered for /recipient/id"
         return Fault(pointer=_POINTER, detail=detail)
-    return tuple(found.values())
+    return (*box, *found.values())
 
 
 def _addresses_for(settings: Settings) -> Addresses:
     policy = endpoint_policy(settings.section(BROWSER, BrowserSettings))
-    return lambda recipient: addresses(recipient, policy)
+    pushing, inbox = pushes(settings), has_inbox(settings)
+    return lambda recipient: addresses(recipient, policy, pushes=pushing, inbox=inbox)
 
 
 def _carrier(context: CarrierContext) -> Carrier:
-    unmapped = context.metrics.unmapped_codes
-    return BrowserCarrier(
-        context.settings.section(BROWSER, BrowserSettings),
-        context.settings.section(WEBPUSH, WebPushSettings),
-        context.templates,
-        clock=context.clock,
-        on_unmapped=lambda _code: unmapped("browser", NAME).inc(),
-    )
+    from channels.browser import wiring  # noqa: PLC0415 - several megabytes that other channels have no use for
+
+    return wiring.carrier(context)
 
 
-def _registrations(context: Context) -> Registrations:
-    most = context.settings.section(BROWSER, BrowserSettings).max_subscriptions
-    return Registrations(store=context.store, clock=context.clock, most=most)
+def _part(context: Context) -> Part:
+    from channels.browser import wiring  # noqa: PLC0415 - as above
 
-
-def _router(context: Context) -> APIRouter:
-    return registrations_api.router(
-        _registrations(context),
-        keys=keys.load(context.settings.section(WEBPUSH, WebPushSettings)),
-        policy=endpoint_policy(context.settings.section(BROWSER, BrowserSettings)),
-    )
+    return wiring.part(context)
 
 
 def _lookup(context: Context) -> Lookup:
-    return _registrations(context).of_recipient
+    from channels.browser import wiring  # noqa: PLC0415 - as above
+
+    return wiring.lookup(context)
 
 
 channel: Channel[Carrier] = Channel(
     name="browser",
-    settings={BROWSER: BrowserSettings, WEBPUSH: WebPushSettings},
+    settings={BROWSER: BrowserSettings, WEBPUSH: WebPushSettings, INBOX: InboxSettings},
     fragments=schema.fragments,
     template_part=TITLE,
     addresses=lambda recipient: addresses(recipient, endpoint_policy(BrowserSettings())),
     addresses_for=_addresses_for,
     carrier=_carrier,
     enabled=enabled,
-    router=_router,
+    part=_part,
     lookup=_lookup,
-    tables=registrations.metadata,
+    tables=tables.metadata,
 )

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -47,6 +48,17 @@ def load(settings: WebPushSettings) -> VapidKeys:
     return VapidKeys(current=keys[0], by_id={key.id: key for key in reversed(keys)})
 
 
+def succeeding(before: VapidKeys | None, now: VapidKeys) -> VapidKeys:
+    """Return the keys of now. Raises SettingsError if that in use before is not among them: its subscriptions would
+    be lost, all of them."""
+    if before is not None and before.current.id not in now.by_id:
+        raise SettingsError(
+            "webpush.vapid_key_file: has another key, and the one before is in none of webpush.retired_key_files, "
+            "where subscriptions need it; put it there, and then the new one here"
+        )
+    return now
+
+
 def read(text: str) -> VapidKey | None:
     """Return a private key given in PEM (PKCS8 or SEC1, not encrypted) or as 32 bytes in base64url; None for others."""
     private = _pem(text) if "-----BEGIN" in text else _raw(text.strip())
@@ -76,7 +88,7 @@ def _readable(text: str, where: str) -> VapidKey:
 def _pem(text: str) -> ec.EllipticCurvePrivateKey | None:
     try:
         found = serialization.load_pem_private_key(text.encode(), password=None)
-    except (ValueError, TypeError):  # TypeError: it is encrypted
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it is encrypted
         return None
     return found if isinstance(found, ec.EllipticCurvePrivateKey) else None
 

@@ -10,36 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, MetaData, Row, Table, Text, delete, select
+from sqlalchemy import Row, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.browser.subscription import Subscription
+from channels.browser.tables import subscriptions
 from tocsin import ids
 from tocsin.clock import Clock, from_ms, to_ms
 from tocsin.store import upsert
 from tocsin.store.engine import Store
 
 _PREFIX = "sub_"
-
-metadata = MetaData()
-
-# `endpoint_hash` is of the tenant and the endpoint, `created_at` when it was last registered, `key_id` the VAPID key
-# that the subscription was made with.
-subscriptions = Table(
-    "browser_subscriptions",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("tenant", Text, nullable=False),
-    Column("recipient_id", Text, nullable=False),
-    Column("endpoint_hash", Text, nullable=False),
-    Column("endpoint", Text, nullable=False),
-    Column("p256dh", Text, nullable=False),
-    Column("auth", Text, nullable=False),
-    Column("key_id", Text, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Index("browser_subscriptions_by_endpoint", "endpoint_hash", unique=True),
-    Index("browser_subscriptions_by_recipient", "tenant", "recipient_id", "created_at", "id"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 A page asks its own backend, which knows who is signed in, and the backend asks here: with an API key, as everywhere.
 """
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -12,6 +13,7 @@ from channels.browser import registrations_docs, subscription
 from channels.browser.endpoint import EndpointPolicy
 from channels.browser.keys import VapidKeys
 from channels.browser.registrations import Registration, Registrations
+from tocsin import magic
 from tocsin.clock import rfc3339
 from tocsin.validation import Fault, Schema
 from tocsin.web import body, problems
@@ -23,15 +25,15 @@ Submitter = Annotated[Principal, Depends(requires("submit"))]
 _MAX_BODY = 16 * 1024
 
 
-def router(registrations: Registrations, *, keys: VapidKeys, policy: EndpointPolicy) -> APIRouter:
-    """Return the routes."""
+def router(registrations: Registrations, *, keys: Callable[[], VapidKeys], policy: EndpointPolicy) -> APIRouter:
+    """Return the routes. `keys` returns those of the moment."""
     return _Api(registrations, keys, policy).router
 
 
 class _Api:
     """The routes and what they need."""
 
-    def __init__(self, registrations: Registrations, keys: VapidKeys, policy: EndpointPolicy) -> None:
+    def __init__(self, registrations: Registrations, keys: Callable[[], VapidKeys], policy: EndpointPolicy) -> None:
         self._registrations = registrations
         self._keys = keys
         self._policy = policy
@@ -50,19 +52,25 @@ class _Api:
 
     async def _key(self, _principal: Submitter) -> Response:
         """Pages give it to `pushManager.subscribe` as `applicationServerKey`. Its id goes with the subscription."""
-        return Json({"key": self._keys.current.public, "key_id": self._keys.current.id})
+        current = self._keys().current
+        return Json({"key": current.public, "key_id": current.id})
 
     async def _register(self, request: Request, principal: Submitter) -> Response:
         """Repeating it does no harm: an endpoint is kept once, for the recipient it was registered for last."""
         wanted = body.decode(await body.read(request, limit=_MAX_BODY))
         if faults := self._wanted.faults(wanted):
             raise problems.invalid(*faults)
+        keys = self._keys()
         found = subscription.read(
-            wanted["subscription"], pointer="/subscription", policy=self._policy, key_id=self._keys.current.id
+            wanted["subscription"], pointer="/subscription", policy=self._policy, key_id=keys.current.id
         )
         if isinstance(found, Fault):
             raise problems.invalid(found)
-        key = self._keys.find(found.key_id)
+        if magic.name_of(found.address) is not None:
+            # A page may register for anybody; a notification for a person that names one is refused.
+            detail = "is of a magic recipient: those are for tests, and are not registered"
+            raise problems.invalid(Fault(pointer="/subscription/endpoint", detail=detail))
+        key = keys.find(found.key_id)
         if key is None:
             detail = "is no key of this gateway; `GET /v1/browser/key` has the one to subscribe with"
             raise problems.invalid(Fault(pointer="/subscription/key_id", detail=detail))

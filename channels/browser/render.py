@@ -1,6 +1,8 @@
-"""From a delivery to a message: the template or the content it has, as JSON for the service worker of the page."""
+"""From a delivery to a message: the template or the content it has, for the service worker or the inbox of the page."""
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -8,6 +10,7 @@ import msgspec
 from channels.browser import base64url, endpoint
 from channels.browser.encryption import MAX_PLAINTEXT
 from channels.browser.endpoint import EndpointPolicy
+from channels.browser.inbox_message import Letter, Owner, Shown, recipient_of
 from channels.browser.message import Urgency, WebPush
 from channels.browser.subscription import from_address
 from tocsin.delivery import Delivery, Lane
@@ -24,6 +27,14 @@ _URGENCY: dict[Lane, Urgency] = {Lane.HIGH: "high", Lane.NORMAL: "normal", Lane.
 _encoder = msgspec.json.Encoder()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Payload:
+    """What is shown, and the JSON for the service worker that it makes."""
+
+    members: Mapping[str, Any]
+    encoded: bytes
+
+
 class Renderer:
     """Renders deliveries. Deterministic: encryption, which is not, comes with each attempt."""
 
@@ -31,8 +42,31 @@ class Renderer:
         self._catalogue = catalogue
         self._policy = policy
 
-    def render(self, delivery: Delivery) -> WebPush | Rejected:
+    def render(self, delivery: Delivery) -> WebPush | Letter | Rejected:
         """Return the message, or a rejection (scope `address` or `message`) that repeats nothing of either."""
+        recipient_id = recipient_of(delivery.address)
+        return self._push(delivery) if recipient_id is None else self._letter(delivery, recipient_id)
+
+    def _letter(self, delivery: Delivery, recipient_id: str) -> Letter | Rejected:
+        shown = self._payload(delivery)
+        if isinstance(shown, Rejected):
+            return shown
+        data = shown.members.get("data")
+        return Letter(
+            owner=Owner(delivery.tenant, recipient_id),
+            notification_id=delivery.notification_id,
+            delivery_id=delivery.id,
+            shown=Shown(
+                category=delivery.category,
+                title=shown.members["title"],
+                body=shown.members["body"],
+                url=shown.members.get("url"),
+                icon=shown.members.get("icon"),
+                data=None if data is None else _encoder.encode(data).decode(),
+            ),
+        )
+
+    def _push(self, delivery: Delivery) -> WebPush | Rejected:
         try:
             subscription = from_address(delivery.address)
         except ValueError as error:
@@ -42,21 +76,28 @@ class Renderer:
         origin = endpoint.origin_of(subscription.endpoint)
         if detail is not None or origin is None:
             return Rejected(reason="endpoint_refused", scope="address", message=f"the endpoint {detail}")
-        shown = self._shown(delivery)
+        shown = self._payload(delivery)
         if isinstance(shown, Rejected):
             return shown
-        payload = _encoder.encode({"id": delivery.notification_id, **shown})
-        if len(payload) > MAX_PLAINTEXT:
-            detail = f"the message has {len(payload)} bytes of JSON, and at most {MAX_PLAINTEXT} can be sent"
-            return Rejected(reason="message_too_large", scope="message", message=detail)
         return WebPush(
             subscription=subscription,
             origin=f"{origin.scheme}://{origin.authority}",
-            payload=payload,
+            payload=shown.encoded,
             expires_at=delivery.expires_at,
             urgency=_URGENCY[delivery.lane],
             topic=topic(delivery.notification_id),
         )
+
+    def _payload(self, delivery: Delivery) -> _Payload | Rejected:
+        """Return what is shown. An inbox could hold more than a push can: but one notification is one size."""
+        shown = self._shown(delivery)
+        if isinstance(shown, Rejected):
+            return shown
+        encoded = _encoder.encode({"id": delivery.notification_id, **shown})
+        if len(encoded) > MAX_PLAINTEXT:
+            detail = f"the message has {len(encoded)} bytes of JSON, and at most {MAX_PLAINTEXT} can be sent"
+            return Rejected(reason="message_too_large", scope="message", message=detail)
+        return _Payload(members=shown, encoded=encoded)
 
     def _shown(self, delivery: Delivery) -> dict[str, Any] | Rejected:
         if delivery.template is None:

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from channels.browser import base64url
 from channels.browser.endpoint import EndpointPolicy
 from tocsin.validation import Fault
@@ -75,6 +73,9 @@ def _point(text: str) -> bytes | None:
     point = _bytes(text, _POINT_BYTES)
     if point is None or point[0] != _UNCOMPRESSED:
         return None
+    # Several megabytes, which a gateway without this channel has no use for.
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
     try:
         ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
     except ValueError:

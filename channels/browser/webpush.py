@@ -4,11 +4,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from channels.browser import encryption
+from channels.browser import keys as vapid_keys
 from channels.browser.answers import Reader
 from channels.browser.keys import VapidKey, VapidKeys
 from channels.browser.message import WebPush
 from channels.browser.vapid import Vapid
-from channels.provider import Capabilities, Claim
+from channels.provider import Capabilities, Claim, Provider
 from tocsin.net.http import Answer, HttpClient, NotSent, Request, Unanswered
 from tocsin.outcome import Deferred, Outcome, Rejected, Unconfirmed
 
@@ -31,24 +32,20 @@ class WebPushProvider:
         vapid: Vapid,
         reader: Reader,
         now: Callable[[], datetime],
-        connections: int,
+        capabilities: Capabilities,
     ) -> None:
         self._client = client
         self._keys = keys
         self._vapid = vapid
         self._reader = reader
         self._now = now
-        self._connections = connections
+        # Web Push has neither idempotency nor receipts that all services give; a topic replaces what still waits.
+        self.capabilities = capabilities
 
     @property
     def name(self) -> str:
         """The route's name."""
         return NAME
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Web Push has neither idempotency nor receipts that all services give; a topic replaces what still waits."""
-        return Capabilities(max_in_flight=self._connections, many_hosts=True)
 
     async def send(self, message: WebPush, *, key: str, deadline: float, claim: Claim) -> Outcome:  # noqa: ARG002
         """Encrypt and send one message, as the port demands. `key` is of no use: no push service is idempotent."""
@@ -63,6 +60,11 @@ class WebPushProvider:
         except Unanswered as error:
             return Unconfirmed(phase=error.phase, message="the push service did not answer")
         return self._judged(answer, message, signer)
+
+    def succeed(self, before: Provider) -> None:
+        """See `Successor`."""
+        if isinstance(before, WebPushProvider):
+            vapid_keys.succeeding(before._keys, self._keys)  # noqa: SLF001 - of its own kind
 
     async def aclose(self) -> None:
         """Close the connections."""

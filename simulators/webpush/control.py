@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
+from simulators.answers import CutOff
 from simulators.control import faults_router, problem
 from simulators.webpush import pages, service
 from simulators.webpush.browser import Browser, Browsers
@@ -48,6 +49,8 @@ def _push(pushes: PushService) -> APIRouter:
         headers = {name.lower(): value for name, value in request.headers.items()}
         origin = f"{request.url.scheme}://{request.url.netloc}"
         answer = await pushes.push(subscription, headers, await request.body(), origin=origin)
+        if answer.cut:
+            return CutOff(status_code=answer.status)
         return Response(answer.body, status_code=answer.status, headers=dict(answer.headers))
 
     return routes
@@ -92,6 +95,11 @@ def _messages(inbox: Inbox) -> APIRouter:
         """List the messages that are kept, in the clear, the newest first."""
         newest = zip(range(limit), inbox.newest(subscription), strict=False)
         return Json({"total": inbox.total, "messages": [service.summary(each) for _, each in newest]})
+
+    @routes.get("/counts")
+    async def count() -> Response:
+        """Count what was received, messages that are no longer kept included."""
+        return Json({"total": inbox.total})
 
     @routes.delete("/messages", status_code=204)
     async def clear() -> Response:

@@ -18,15 +18,21 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One thing that goes wrong, with which subscription (its id; none: with all), and how often (none: for ever).
 
     It waits for `delay_seconds` first. Without a `status` the message is taken, and recorded before the wait: a client
-    that does not wait for the answer has sent it all the same.
+    that does not wait for the answer has sent it all the same. `drop` then cuts the connection before the answer is
+    whole.
     """
 
     status: int | None = None
     headers: Mapping[str, str] = {}
     body: str = ""
+    drop: bool = False
     delay_seconds: float = 0.0
     subscription: str | None = None
     times: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.status is not None and self.drop:
+            raise ValueError("choose one of `status` and `drop`")
 
     def meets(self, subscription: str) -> bool:
         """Return whether it is meant for this subscription."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,9 +23,10 @@ _URGENCIES = frozenset({"very-low", "low", "normal", "high"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the service answers."""
+    """What the service answers. `cut`: the connection is, before the answer is whole."""
 
     status: int
+    cut: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
 
@@ -51,7 +52,7 @@ class PushService:
         taken = self._taken(browser, headers, body, origin)
         if fault is not None:
             await self._wait(fault)
-        return taken
+        return replace(taken, cut=True) if fault is not None and fault.drop else taken
 
     def _taken(self, browser: Browser, headers: Mapping[str, str], body: bytes, origin: str) -> Answer:
         signed = authorization.check(headers.get("authorization"), origin=origin, now=self._clock.now())

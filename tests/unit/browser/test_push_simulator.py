@@ -235,6 +235,7 @@ async def test_a_subscription_can_be_reached_under_another_name(client: httpx.As
         ("subscriptions", b'{"behavior": "ok"}', 422),
         ("subscriptions", b"{", 400),
         ("faults", b'{"status": "x"}', 422),
+        ("faults", b'{"status": 500, "drop": true}', 422),
         ("faults", b"", 400),
     ],
 )

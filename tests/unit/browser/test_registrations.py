@@ -119,7 +119,7 @@ async def asking(registrations: Registrations, *scopes: Scope) -> AsyncIterator[
     held, clock = Keys(), ManualClock()
     routes = registrations_api.router(
         registrations,
-        keys=keys.load(WebPushSettings(vapid_key=SERVER_PRIVATE)),
+        keys=lambda: keys.load(WebPushSettings(vapid_key=SERVER_PRIVATE)),
         policy=endpoint_policy(BrowserSettings()),
     )
     app = create_app(
@@ -139,6 +139,7 @@ async def asking(registrations: Registrations, *scopes: Scope) -> AsyncIterator[
 
 WANTED: dict[str, Any] = {"recipient_id": "ada", "subscription": DOCUMENT}
 PLACE = "/v1/browser/subscriptions"
+MAGIC = "https://fcm.googleapis.com/fcm/send/magic:bounced"
 
 
 async def test_a_page_gets_the_key_that_subscriptions_are_then_bound_to(registrations: Registrations) -> None:
@@ -173,6 +174,7 @@ async def test_the_routes_need_the_scope_submit(registrations: Registrations) ->
         ({**WANTED, "subscription": {"endpoint": ENDPOINT}}, ["/subscription/keys"]),
         ({**WANTED, "subscription": {**DOCUMENT, "endpoint": "https://10.0.0.1/"}}, ["/subscription/endpoint"]),
         ({**WANTED, "subscription": {**DOCUMENT, "key_id": "k" * 16}}, ["/subscription/key_id"]),
+        ({**WANTED, "subscription": {**DOCUMENT, "endpoint": MAGIC}}, ["/subscription/endpoint"]),
     ],
 )
 async def test_what_is_wrong_has_its_place(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from channels.browser.encryption import MAX_PLAINTEXT
+from channels.browser.inbox_message import Letter
 from channels.browser.message import WebPush
 from channels.browser.render import BODY, TITLE, Renderer
 from channels.browser.schema import fragments
@@ -41,7 +42,7 @@ def templated(catalogue: Catalogue, name: str, **changes: Any) -> Delivery:
     return delivery(**{"content": None, "template": reference, "data": DATA[name], **changes})
 
 
-def payload(message: WebPush | Rejected) -> dict[str, Any]:
+def payload(message: WebPush | Letter | Rejected) -> dict[str, Any]:
     assert isinstance(message, WebPush), message
     found: dict[str, Any] = json.loads(message.payload)
     return found

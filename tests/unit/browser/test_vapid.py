@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from py_vapid import Vapid02  # type: ignore[import-untyped] # it has no types
 
 from channels.browser import base64url, keys, vapid
-from channels.browser.keys import VapidKey
+from channels.browser.keys import VapidKey, VapidKeys
 from channels.browser.settings import WebPushSettings
 from channels.browser.vapid import Vapid
 from tests.support.clock import ManualClock
@@ -21,6 +21,12 @@ from tocsin.errors import SettingsError
 
 ORIGIN = "https://fcm.googleapis.com"
 SUBJECT = "mailto:push@example.com"
+# Of the curve secp128r1, which the library does not know.
+UNKNOWN_CURVE = """-----BEGIN EC PRIVATE KEY-----
+MEQCAQEEEE5M5Mi2/uuekIWwZXew5lygBwYFK4EEAByhJAMiAARkhob362E+4ZZz
+BI07pqO/HCqJpalb8zjAxunwoB+aog==
+-----END EC PRIVATE KEY-----
+"""
 
 
 @pytest.fixture
@@ -141,6 +147,7 @@ def test_what_is_no_key_of_the_curve_is_none(key: VapidKey) -> None:
         pem(rsa.generate_private_key(65537, 2048)),
         pem(key.private, b"password"),
         "-----BEGIN PRIVATE KEY-----\nnothing\n-----END PRIVATE KEY-----\n",
+        UNKNOWN_CURVE,
     ):
         assert keys.read(text) is None
 
@@ -175,3 +182,16 @@ def test_a_file_that_holds_no_key_is_a_mistake_told_without_it(tmp_path: Path) -
 
 def test_a_key_shows_nothing_of_itself(key: VapidKey) -> None:
     assert "private" not in repr(key)
+
+
+def test_a_new_key_takes_the_place_of_one_that_is_kept_as_retired(tmp_path: Path, key: VapidKey) -> None:
+    (tmp_path / "new").write_text(pem(ec.generate_private_key(ec.SECP256R1())))
+    (tmp_path / "old").write_text(pem(key.private))
+    settings = WebPushSettings(vapid_key_file=str(tmp_path / "new"))
+    before = VapidKeys(current=key, by_id={key.id: key})
+    kept = keys.load(msgspec.structs.replace(settings, retired_key_files=(str(tmp_path / "old"),)))
+
+    assert keys.succeeding(None, keys.load(settings)).find(key.id) is None
+    assert keys.succeeding(before, kept) is kept
+    with pytest.raises(SettingsError, match=r"webpush\.vapid_key_file: .* webpush\.retired_key_files"):
+        keys.succeeding(before, keys.load(settings))

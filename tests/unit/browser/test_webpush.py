@@ -12,6 +12,7 @@ from channels.browser import base64url, codes, keys
 from channels.browser.answers import Reader
 from channels.browser.carrier import BrowserCarrier
 from channels.browser.endpoint import EndpointPolicy
+from channels.browser.inbox_message import Letter
 from channels.browser.message import WebPush
 from channels.browser.render import Renderer
 from channels.browser.settings import BrowserSettings, WebPushSettings
@@ -19,11 +20,12 @@ from channels.browser.standing import Standing
 from channels.browser.subscription import Subscription
 from channels.browser.vapid import Vapid
 from channels.browser.webpush import WebPushProvider
+from channels.provider import Capabilities
 from tests.support.clock import ManualClock
 from tests.support.http_server import HttpServer, Reply, serving
 from tests.unit.browser.support import AUTH, BROWSER_PRIVATE, P256DH, SERVER_PRIVATE, delivery
 from tocsin.delivery import Lane
-from tocsin.errors import NotClaimed, SettingsError
+from tocsin.errors import SettingsError
 from tocsin.net.client import Client
 from tocsin.net.guard import Guard
 from tocsin.outcome import Deferred, Delivered, Outcome, Rejected, Unconfirmed
@@ -55,7 +57,7 @@ class Sender:
             settings, webpush, Catalogue(default_locale="en"), clock=clock, on_unmapped=lambda _: None
         )
 
-    async def message(self, **changes: Any) -> WebPush | Rejected:
+    async def message(self, **changes: Any) -> WebPush | Letter | Rejected:
         """Return the message of a delivery to the server."""
         address = Subscription(endpoint=self.endpoint, p256dh=P256DH, auth=AUTH, key_id=changes.pop("key_id", None))
         return await self.carrier.render(delivery(**{"address": address.address, **changes}))
@@ -144,12 +146,6 @@ async def test_without_a_whole_answer_nobody_knows(server: HttpServer, sender: S
     assert (sender.claims, len(server.received)) == (1, 1)
 
 
-async def test_past_the_deadline_nobody_knows(server: HttpServer, sender: Sender) -> None:
-    server.replies.append(Reply(fault="hang"))
-
-    assert isinstance(await sender.send(seconds=0.2), Unconfirmed)
-
-
 async def test_what_was_never_reached_is_tried_again_without_a_claim(server: HttpServer) -> None:
     async with serving() as other:
         closed = f"127.0.0.1:{other.port}"
@@ -174,7 +170,7 @@ async def test_a_known_host_that_leads_inside_is_not_called(server: HttpServer, 
         vapid=Vapid("mailto:push@example.com", now=clock.now),
         reader=reader,
         now=clock.now,
-        connections=1,
+        capabilities=Capabilities(),
     )
     policy = EndpointPolicy(hosts=("*",), exceptions=frozenset())
     message = Renderer(catalogue=Catalogue(default_locale="en"), policy=policy).render(delivery())
@@ -210,20 +206,6 @@ async def test_a_subscription_of_a_key_that_is_gone_is_refused_without_a_call(
     assert isinstance(outcome, Rejected)
     assert (outcome.scope, outcome.reason) == ("address", "other_vapid_key")
     assert (sender.claims, server.received) == (0, [])
-
-
-async def test_a_claim_that_is_not_granted_passes_and_nothing_leaves(server: HttpServer, sender: Sender) -> None:
-    async def refuse() -> None:
-        raise NotClaimed
-
-    message = await sender.message()
-    [provider] = sender.carrier.providers
-    with pytest.raises(NotClaimed):
-        await provider.send(message, key="dlv:0", deadline=asyncio.get_running_loop().time() + 5, claim=refuse)
-    await sender.send()
-
-    assert len(server.received) == 1
-    assert server.connections == 1
 
 
 async def test_a_token_that_was_refused_is_signed_anew(server: HttpServer, sender: Sender, clock: ManualClock) -> None:
