@@ -19,6 +19,7 @@ _RECEIPTS: dict[str, Reason] = {
     Event.RECEIPT_FAILED: "hard_bounce",
     Event.RECEIPT_COMPLAINED: "complaint",
     Event.RECEIPT_OPTED_OUT: "opt_out",
+    Event.RECEIPT_UNSUBSCRIBED: "unsubscribe",
 }
 _TYPES = frozenset(event.encode() for event in (Event.DEAD, *_RECEIPTS))
 _UNKNOWN_SOURCE = "unknown"
@@ -29,6 +30,7 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True):
 
     channel: str = ""
     address: str = ""
+    category: str | None = None
     suppress: Reason | None = None
     provider: str = ""
 
@@ -71,4 +73,5 @@ def _told(received: Received) -> Told | None:
         reason=reason,
         source=data.provider or _UNKNOWN_SOURCE,
         at=event.time,
+        category=data.category,
     )

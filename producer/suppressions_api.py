@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from producer import addresses, suppressions_docs, suppressions_query
-from producer.suppressions_query import Address, Channel, Wanted
+from producer.suppressions_query import Address, Category, Channel, Wanted
 from tocsin import ids
 from tocsin.clock import Clock, from_rfc3339, rfc3339
 from tocsin.envelope import audit_record
@@ -88,6 +88,7 @@ class SuppressionsApi:
             source=principal.name,
             at=self._clock.now(),
             expires_at=self._expiry(wanted.get("expires_at")),
+            category=wanted.get("category"),
         )
         suppression, changed = await self._suppressions.add(told)
         if changed or suppression.source == principal.name:
@@ -98,9 +99,11 @@ class SuppressionsApi:
         """Deliveries to it are sent from now on. Those that ended `suppressed` stay so; submit them anew."""
         return await self._lifted(suppression_id, principal)
 
-    async def _lift_address(self, principal: Operator, channel: Channel, address: Address) -> Response:
-        """The same, for who knows the address and not the id."""
-        return await self._lifted(self._row_id(principal.tenant, channel, address), principal)
+    async def _lift_address(
+        self, principal: Operator, channel: Channel, address: Address, category: Category | None = None
+    ) -> Response:
+        """The same, for who knows the address and not the id. Each category is lifted on its own."""
+        return await self._lifted(self._row_id(principal.tenant, channel, address, category), principal)
 
     async def _lifted(self, suppression_id: str, principal: Principal) -> Response:
         found = None
@@ -120,7 +123,7 @@ class SuppressionsApi:
         if wanted.address is not None:
             names = [wanted.channel] if wanted.channel else self._channels
             rows = [self._row_id(tenant, name, wanted.address) for name in names]
-        return Filter(channel=wanted.channel, reason=wanted.reason, ids=rows)
+        return Filter(channel=wanted.channel, reason=wanted.reason, category=wanted.category, address_ids=rows)
 
     def _normal(self, name: str, text: str) -> str:
         channel = self._channels.get(name)
@@ -132,11 +135,11 @@ class SuppressionsApi:
             raise problems.invalid(Fault(pointer="/address", detail=found.detail))
         return found
 
-    def _row_id(self, tenant: str, name: str, text: str) -> str:
+    def _row_id(self, tenant: str, name: str, text: str, category: str | None = None) -> str:
         """Return the id of an address's row, which need not be there: the address may be anything."""
         channel = self._channels.get(name)
         found = text if channel is None else addresses.normal(channel, text)
-        return identity(tenant, name, text if isinstance(found, Fault) else found)
+        return identity(tenant, name, text if isinstance(found, Fault) else found, category)
 
     def _expiry(self, text: str | None) -> datetime | None:
         if text is None:
@@ -159,6 +162,7 @@ def _view(suppression: Suppression) -> dict[str, Any]:
         "id": suppression.id,
         "channel": suppression.channel,
         "address": suppression.address,
+        "category": suppression.category,
         "reason": suppression.reason,
         "source": suppression.source,
         "added_at": rfc3339(suppression.added_at),
@@ -174,6 +178,8 @@ def _moment(moment: datetime | None) -> str | None:
 def _event(kind: Event, suppression: Suppression, *, source: str, time: datetime) -> AuditEvent:
     """Return the event. A row is added or lifted once at a moment, so the moment says which event it is."""
     data: dict[str, Any] = {"channel": suppression.channel, "address": suppression.address, "source": source}
+    if suppression.category is not None:
+        data["category"] = suppression.category
     if kind is Event.SUPPRESSION_ADDED:
         data["reason"] = suppression.reason
         if suppression.expires_at is not None:

@@ -3,14 +3,17 @@
 from typing import Any
 
 from tocsin.store.suppressions import REASONS
-from tocsin.web.described import MAYBE_MOMENT, MOMENT, TEXT, answer, page, record
+from tocsin.web.described import MAYBE_MOMENT, MAYBE_TEXT, MOMENT, TEXT, answer, page, record
 
 MOST_ADDRESS = 4096
+# As in a notification.
+MOST_CATEGORY = 64
 
 _SUPPRESSION: dict[str, Any] = {
     "id": "sup_8k1m7z77eghvjzzy9x7dbaqsxt",
     "channel": "email",
     "address": "ada@example.test",
+    "category": None,
     "reason": "hard_bounce",
     "source": "smtp",
     "added_at": "2026-03-01T12:00:00.000Z",
@@ -32,6 +35,12 @@ WANTED: dict[str, Any] = {
             "maxLength": MOST_ADDRESS,
             "description": "As a notification has it, or as the audit tells it.",
         },
+        "category": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MOST_CATEGORY,
+            "description": "The only one to hold back; without it, everything.",
+        },
         "reason": {"type": "string", "enum": list(REASONS), "description": "`manual` unless it says otherwise."},
         "expires_at": {
             "type": "string",
@@ -43,6 +52,7 @@ WANTED: dict[str, Any] = {
 
 _VIEW = {
     **dict.fromkeys(("id", "channel", "address", "reason", "source"), TEXT),
+    "category": MAYBE_TEXT,
     "added_at": MOMENT,
     "expires_at": MAYBE_MOMENT,
     "lifted_at": MAYBE_MOMENT,

@@ -5,15 +5,16 @@ from typing import Annotated
 
 from fastapi import Query, Request
 
-from producer.suppressions_docs import MOST_ADDRESS
+from producer.suppressions_docs import MOST_ADDRESS, MOST_CATEGORY
 from tocsin.store.suppressions import Reason
 from tocsin.validation import Fault
 from tocsin.web import problems
 
-_KNOWN = ("channel", "address", "reason", "limit", "cursor")
+_KNOWN = ("channel", "address", "category", "reason", "limit", "cursor")
 
 Channel = Annotated[str, Query(pattern="^[a-z0-9_-]{1,64}$", examples=["email"])]
 Address = Annotated[str, Query(min_length=1, max_length=MOST_ADDRESS, examples=["ada@example.test"])]
+Category = Annotated[str, Query(min_length=1, max_length=MOST_CATEGORY, examples=["newsletter"])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class Wanted:
 
     channel: str | None
     address: str | None
+    category: str | None
     reason: Reason | None
 
 
@@ -29,10 +31,11 @@ def wanted(
     *,
     channel: Channel | None = None,
     address: Address | None = None,
+    category: Category | None = None,
     reason: Annotated[Reason | None, Query(description="Why nothing is sent to it.")] = None,
 ) -> Wanted:
     """Return what is asked for."""
-    return Wanted(channel=channel, address=address, reason=reason)
+    return Wanted(channel=channel, address=address, category=category, reason=reason)
 
 
 def only_known(request: Request) -> None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
-from channels.email import dkim_settings, ses
+from channels.email import ses
 from channels.email.address import Mailbox, parse, parse_mailbox
+from channels.email.bounces_settings import BouncesSettings, return_paths
 from channels.email.headers import Unsendable, encode_mailbox
 from channels.email.mail import Mail
 from channels.email.render import Renderer
@@ -14,6 +16,7 @@ from channels.email.ses import SesProvider
 from channels.email.ses_settings import SesSettings
 from channels.email.settings import EmailSettings
 from channels.email.smtp import SmtpProvider
+from channels.email.unsubscribe_settings import links
 from channels.provider import Provider
 from tocsin.clock import Clock
 from tocsin.delivery import Delivery
@@ -22,14 +25,17 @@ from tocsin.outcome import Rejected
 from tocsin.templates.catalogue import Catalogue
 from tocsin.validation import Fault
 
+if TYPE_CHECKING:
+    from channels.email.dkim import Signer
+
 Unmapped = Callable[[str, str], None]
 
 
 class EmailCarrier:
     """Implements `channels.provider.Carrier`: one sender, and the providers that `email.routes` names, in that order.
 
-    `on_unmapped` gets a provider's name and a code of it that its table does not know, for a metric. Raises
-    SettingsError.
+    `public_url` is where links to unsubscribe lead. `on_unmapped` gets a provider's name and a code of it that its
+    table does not know, for a metric. Raises SettingsError.
     """
 
     def __init__(
@@ -39,24 +45,33 @@ class EmailCarrier:
         *,
         ses_settings: SesSettings,
         resend_settings: ResendSettings,
+        bounces_settings: BouncesSettings | None = None,
+        public_url: str = "",
         clock: Clock,
         on_unmapped: Unmapped,
     ) -> None:
         sender = _sender(settings.sender)
         domain = sender.address.rpartition("@")[2]
+        paths = return_paths(bounces_settings or BouncesSettings())
         self._renderer = Renderer(
             catalogue=catalogue,
             sender=sender,
             return_path=_address("return_path", settings.return_path) or sender.address,
             message_id_domain=_domain(settings.message_id_domain) or domain,
-            signer=dkim_settings.signer(
-                settings, sender_domain=domain, unsigned=ses.REWRITTEN if "ses" in settings.routes else ()
-            ),
+            signer=_signer(settings, domain),
+            links=links(settings, public_url=public_url),
             in_parts="resend" in settings.routes,
         )
         made: dict[str, Callable[[], Provider]] = {
-            "smtp": lambda: SmtpProvider(settings, monotonic=clock.monotonic, on_unmapped=partial(on_unmapped, "smtp")),
-            "ses": lambda: SesProvider(ses_settings, clock=clock, on_unmapped=partial(on_unmapped, "ses")),
+            "smtp": lambda: SmtpProvider(
+                settings,
+                monotonic=clock.monotonic,
+                on_unmapped=partial(on_unmapped, "smtp"),
+                return_paths=paths,
+            ),
+            "ses": lambda: SesProvider(
+                ses_settings, clock=clock, on_unmapped=partial(on_unmapped, "ses"), return_paths=paths
+            ),
             "resend": lambda: ResendProvider(resend_settings, clock=clock, on_unmapped=partial(on_unmapped, "resend")),
         }
         self._routes = settings.routes
@@ -79,6 +94,16 @@ class EmailCarrier:
         """Close the providers' connections."""
         for provider in self._providers:
             await provider.aclose()
+
+
+def _signer(settings: EmailSettings, sender_domain: str) -> "Signer | None":
+    if settings.dkim_key_file is settings.dkim_selector is settings.dkim_domain is None:
+        return None
+    # The library that signs is several megabytes.
+    from channels.email import dkim_settings  # noqa: PLC0415
+
+    unsigned = ses.REWRITTEN if "ses" in settings.routes else ()
+    return dkim_settings.signer(settings, sender_domain=sender_domain, unsigned=unsigned)
 
 
 def _sender(text: str) -> Mailbox:

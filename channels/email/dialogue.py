@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
+from channels.email import xtext
 from channels.email.codes import Phase
 from channels.email.mail import Mail
 from channels.email.wire import Reply, Wire, WireLostError
@@ -112,7 +113,8 @@ class Dialogue:
         """Return the commands of the envelope, with their line ends, in order."""
         encoding = "utf-8" if mail.needs_smtputf8 else "ascii"
         sender = " ".join((f"MAIL FROM:<{mail.sender}>", *self._options(mail)))
-        lines: dict[Phase, str] = {"mail": sender, "rcpt": f"RCPT TO:<{mail.recipient}>", "data": "DATA"}
+        recipient = " ".join((f"RCPT TO:<{mail.recipient}>", *self._wishes(mail)))
+        lines: dict[Phase, str] = {"mail": sender, "rcpt": recipient, "data": "DATA"}
         if any("\r" in line or "\n" in line for line in lines.values()):
             raise ValueError("an address holds a line break")
         return {phase: f"{line}\r\n".encode(encoding) for phase, line in lines.items()}
@@ -125,7 +127,22 @@ class Dialogue:
             options.append("SMTPUTF8")
             if self._wire.supports("8bitmime"):
                 options.append("BODY=8BITMIME")
+        if self._asks_for_reports(mail):
+            # The headers are enough for us, and the content is nobody's business on its way back.
+            options += ["RET=HDRS", f"ENVID={xtext.encode(mail.envelope_id or '')}"]
         return options
+
+    def _wishes(self, mail: Mail) -> list[str]:
+        """Return what we want to be told of the recipient (RFC 3461, section 4)."""
+        if not self._asks_for_reports(mail):
+            return []
+        wishes = ["NOTIFY=FAILURE,DELAY"]
+        if mail.recipient.isascii():
+            wishes.append(f"ORCPT=rfc822;{xtext.encode(mail.recipient)}")
+        return wishes
+
+    def _asks_for_reports(self, mail: Mail) -> bool:
+        return mail.envelope_id is not None and self._wire.supports("dsn")
 
 
 def _in_step(code: int) -> bool:

@@ -1,7 +1,8 @@
 """DKIM signatures of our own mails: RFC 6376, with rsa-sha256 (RFC 8301) or ed25519-sha256 (RFC 8463).
 
 Canonicalisation is relaxed for header and body. From is signed once more than it is there, so that nobody can add
-another (RFC 6376, section 8.15). There is no `l=`: it would let others append to the body.
+another (RFC 6376, section 8.15); so are the fields of a link to unsubscribe, where there is one. There is no `l=`: it
+would let others append to the body.
 """
 
 import hashlib
@@ -23,6 +24,9 @@ FIELDS = (
     *("Content-Transfer-Encoding", "List-Unsubscribe", "List-Unsubscribe-Post"),
 )
 """What is signed of what is there, in this order."""
+
+# Once more than they are there. Where a mail has no link, whoever runs a mailing list may add one.
+_ONCE_MORE = (b"List-Unsubscribe", b"List-Unsubscribe-Post")
 
 _WHITE = re.compile(rb"[ \t]+")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*(?:\r\n[ \t].*)*)\r\n")
@@ -50,13 +54,14 @@ class Signer:
         fields = split(head + b"\r\n")
         there = {name.lower() for name, _ in fields}
         names = [name for name in self._names if name.lower() in there]
+        names += [b"From", *(name for name in _ONCE_MORE if name in names)]
         field = b"%b t=%d;\r\n h=%b;\r\n bh=%b;\r\n b=" % (
             self._head,
             int(at.timestamp()),
-            b":\r\n  ".join([*names, b"From"]),
+            b":\r\n  ".join(names),
             b64encode(hashlib.sha256(relaxed_body(body)).digest()),
         )
-        signature = b64encode(_signed(self._key, signed_bytes(fields, [*names, b"From"], field)))
+        signature = b64encode(_signed(self._key, signed_bytes(fields, names, field)))
         lines = [signature[start : start + _LINE] for start in range(0, len(signature), _LINE)]
         return b"%b%b\r\n%b" % (field, b"\r\n  ".join(lines), message)
 

@@ -18,8 +18,11 @@ _NAMES = frozenset(
     }
 )
 _LINE = 78
+# RFC 5322, section 2.1.1, without CRLF.
+_MOST_LINE = 998
 _WORD_OVERHEAD = len("=?utf-8?q??=")
 _MOST_WORD = 75
+_URL = re.compile(r"[!-;=?-~]+")
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _LONG_RUN = re.compile(r"[^ ]{77}| {60}")
@@ -63,6 +66,18 @@ def encode_mailbox(name: str, mailbox: Mailbox) -> bytes:
     used = len((b"%b: %b" % (start, phrase)).rpartition(b"\n")[2])
     gap = b" " if used + 3 + len(mailbox.address) <= _LINE else b"\r\n "
     return b"%b: %b%b<%b>\r\n" % (start, phrase, gap, mailbox.address.encode())
+
+
+def encode_unsubscribe(url: str) -> bytes:
+    """Return List-Unsubscribe with one URL (RFC 2369, section 3.2), List-Unsubscribe-Post (RFC 8058), each with CRLF.
+
+    The URL stays on one line: there is no white space to fold at, and nobody reads encoded words here. Raises
+    Unsendable where it is none, or too long.
+    """
+    field = b"%b: <%b>" % (_field("List-Unsubscribe"), url.encode("ascii", "replace"))
+    if not _URL.fullmatch(url) or len(field) > _MOST_LINE:
+        raise Unsendable("List-Unsubscribe holds something that is no URL, or is too long for a line")
+    return b"%b\r\n%b: List-Unsubscribe=One-Click\r\n" % (field, _field("List-Unsubscribe-Post"))
 
 
 def _field(name: str) -> bytes:

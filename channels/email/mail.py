@@ -24,7 +24,8 @@ class Mail:
     """One message to one recipient. `data` has CRLF line ends; `size` is its length in octets (RFC 1870).
 
     `needs_smtputf8`: an address is outside ASCII, so the server must offer SMTPUTF8 (RFC 6531). `parts` are there if a
-    provider wants them.
+    provider wants them. `delivery_id`, `notification_id` and `tenant` say whose it is. `envelope_id` is what reports
+    about it repeat (ENVID, RFC 3461); where there is one, such reports are asked for.
     """
 
     sender: str
@@ -33,3 +34,7 @@ class Mail:
     size: int
     needs_smtputf8: bool
     parts: Parts | None = None
+    delivery_id: str = ""
+    notification_id: str = ""
+    tenant: str = ""
+    envelope_id: str | None = None

@@ -7,7 +7,7 @@ the message itself and signs it with its own DKIM key.
 import re
 from collections.abc import Callable
 
-from channels.email import api, api_codes, resend_message
+from channels.email import api, api_codes, resend_message, tags
 from channels.email.mail import Mail
 from channels.email.resend_settings import ResendSettings
 from channels.provider import Capabilities, Claim
@@ -44,6 +44,7 @@ class ResendProvider:
             "User-Agent": "tocsin",
         }
         self._settings = settings
+        self._is_told = webhook_secret(settings) is not None
         self._clock = clock
         self._on_unmapped = on_unmapped
         self._table = api_codes.load("resend_codes.toml", idempotent=True)
@@ -56,7 +57,8 @@ class ResendProvider:
     @property
     def capabilities(self) -> Capabilities:
         """Idempotent; as many messages at a time as connections."""
-        return Capabilities(idempotency=True, max_in_flight=self._settings.connections)
+        ours = self._settings
+        return ours.applied_to(Capabilities(idempotency=True, receipts=self._is_told, max_in_flight=ours.connections))
 
     async def send(self, message: Mail, *, key: str, deadline: float, claim: Claim) -> Outcome:
         """Send one mail, as the port demands. `key` makes a repeated call the same mail."""
@@ -66,7 +68,7 @@ class ResendProvider:
             method="POST",
             url=self._url,
             headers={**self._headers, "Idempotency-Key": key},
-            body=resend_message.body(message),
+            body=resend_message.body(message, tags=tags.of(message, key) if self._is_told else {}),
         )
         answer = await api.call(self._http, request, deadline=deadline, claim=claim)
         return self._read(answer) if isinstance(answer, Answer) else answer
@@ -89,3 +91,8 @@ class ResendProvider:
         if not mapped:
             self._on_unmapped(outcome.code)
         return outcome
+
+
+def webhook_secret(settings: ResendSettings) -> str | None:
+    """Return the secret of the webhook that tells us of mails, None where there is none. Raises SettingsError."""
+    return secret(settings.webhook_secret, settings.webhook_secret_file, key="resend.webhook_secret")

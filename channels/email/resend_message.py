@@ -1,6 +1,8 @@
 """A mail as Resend's `POST /emails` takes it. Pure: the same mail gives the same bytes, on which idempotency rests."""
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -10,11 +12,12 @@ from channels.email.address import Mailbox
 from channels.email.mail import Mail
 from tocsin.delivery import Attachment
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 # No specials of RFC 5322, section 3.2.3: in quotes they are words.
 _PLAIN = re.compile(r"[^()<>\[\]:;@\\,.\"]*")
 
 
-def body(mail: Mail) -> bytes:
+def body(mail: Mail, *, tags: Mapping[str, str] = _NONE) -> bytes:
     """Return the body of the request. Raises ValueError for a mail without its parts: a bug."""
     parts = mail.parts
     if parts is None:
@@ -27,6 +30,8 @@ def body(mail: Mail) -> bytes:
         "text": plaintext.from_html(parts.html or "") if parts.text is None else parts.text,
         "headers": dict(parts.headers),
     }
+    if tags:
+        document["tags"] = [{"name": name, "value": value} for name, value in tags.items()]
     if parts.html is not None:
         document["html"] = parts.html
     if parts.files:

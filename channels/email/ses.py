@@ -6,13 +6,14 @@ https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 
 import re
 from binascii import b2a_base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from channels.email import api, api_codes, sigv4
+from channels.email import api, api_codes, sigv4, tags
 from channels.email.mail import Mail
+from channels.email.return_path import ReturnPaths
 from channels.email.ses_settings import SesSettings
 from channels.provider import Capabilities, Claim
 from tocsin.clock import Clock
@@ -38,9 +39,17 @@ class SesProvider:
     """Implements `channels.provider.Provider` for messages of type `Mail`.
 
     Reads its secret once. Raises SettingsError. `on_unmapped` gets each error that the table of codes does not know.
+    With `return_paths` each mail gets one of its own.
     """
 
-    def __init__(self, settings: SesSettings, *, clock: Clock, on_unmapped: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: SesSettings,
+        *,
+        clock: Clock,
+        on_unmapped: Callable[[str], None],
+        return_paths: ReturnPaths | None = None,
+    ) -> None:
         self._credentials = credentials(settings)
         self._scope = sigv4.Scope(region=settings.region, service="ses")
         base = settings.base_url or f"https://email.{settings.region}.amazonaws.com"
@@ -49,6 +58,7 @@ class SesProvider:
         at, self._path = origin.parse(self._url, allow_plain=True)
         self._host = at.authority
         self._settings = settings
+        self._return_paths = return_paths
         self._clock = clock
         self._on_unmapped = on_unmapped
         self._table = api_codes.load("ses_codes.toml", idempotent=False)
@@ -61,20 +71,23 @@ class SesProvider:
     @property
     def capabilities(self) -> Capabilities:
         """SES has no idempotency; as many messages at a time as connections."""
-        return Capabilities(max_in_flight=self._settings.connections)
+        ours = self._settings
+        return ours.applied_to(Capabilities(receipts=ours.sns_topic is not None, max_in_flight=ours.connections))
 
-    async def send(self, message: Mail, *, key: str, deadline: float, claim: Claim) -> Outcome:  # noqa: ARG002
-        """Send one mail, as the port demands. `key` is of no use: nothing at SES is idempotent."""
+    async def send(self, message: Mail, *, key: str, deadline: float, claim: Claim) -> Outcome:
+        """Send one mail, as the port demands. `key` says whose it is when it comes back: SES is not idempotent."""
         if (refusal := api.obstacle(message)) is not None:
             return refusal
-        answer = await api.call(self._http, self._request(message), deadline=deadline, claim=claim)
+        mail = message if self._return_paths is None else self._return_paths.signed(message, key, provider=NAME)
+        told = tags.of(message, key) if self._settings.sns_topic is not None else {}
+        answer = await api.call(self._http, self._request(mail, told), deadline=deadline, claim=claim)
         return self._read(answer) if isinstance(answer, Answer) else answer
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
 
-    def _request(self, mail: Mail) -> Request:
+    def _request(self, mail: Mail, told: Mapping[str, str]) -> Request:
         document: dict[str, Any] = {
             "Destination": {"ToAddresses": [mail.recipient]},
             "Content": {"Raw": {"Data": b2a_base64(mail.data, newline=False).decode()}},
@@ -83,6 +96,8 @@ class SesProvider:
         }
         if self._settings.configuration_set is not None:
             document["ConfigurationSetName"] = self._settings.configuration_set
+        if told:
+            document["EmailTags"] = [{"Name": name, "Value": value} for name, value in told.items()]
         body = msgspec.json.encode(document)
         headers = sigv4.headers(
             method="POST",
@@ -121,11 +136,14 @@ def credentials(settings: SesSettings) -> sigv4.Credentials:
     """Return who we are at AWS. Raises SettingsError that says which key is missing or wrong."""
     if not _REGION.fullmatch(settings.region):
         raise SettingsError("ses.region must be a region of AWS like eu-central-1")
-    if not _KEY_ID.fullmatch(settings.access_key_id):
+    key_id = secret(settings.access_key_id, settings.access_key_id_file, key="ses.access_key_id") or ""
+    if not _KEY_ID.fullmatch(key_id):
         raise SettingsError("ses.access_key_id must be the id of an access key of AWS, which begins with AKIA or ASIA")
     found = secret(settings.secret_access_key, settings.secret_access_key_file, key="ses.secret_access_key")
     if found is None:
         raise SettingsError("ses.secret_access_key_file (or ses.secret_access_key) is required to send through ses")
     return sigv4.Credentials(
-        access_key_id=settings.access_key_id, secret_access_key=found, session_token=settings.session_token or None
+        access_key_id=key_id,
+        secret_access_key=found,
+        session_token=secret(settings.session_token, settings.session_token_file, key="ses.session_token"),
     )

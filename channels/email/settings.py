@@ -2,15 +2,14 @@
 
 from typing import Literal
 
-import msgspec
-
+from channels.provider import RouteSettings
 from tocsin.settings.sections import Name, Secret
 
 SECTION = "email"
 ROUTES = ("smtp", "ses", "resend")
 
 
-class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EmailSettings(RouteSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How mail leaves. Checked further by `smtp.SmtpProvider`, which raises SettingsError."""
 
     # Providers, the preferred first. Their own settings are in the sections `ses` and `resend`; SMTP's are here.
@@ -50,6 +49,15 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     dkim_selector: Name | None = None
     # Who signs. By default the domain of `sender`.
     dkim_domain: Name | None = None
+
+    # --- links to unsubscribe (RFC 8058) ---
+    # The categories whose mails have one. It needs `http.public_url`.
+    unsubscribe_categories: tuple[Name, ...] = ()
+    # Seals the links: 32 characters or more.
+    unsubscribe_secret: Secret | None = None
+    unsubscribe_secret_file: Name | None = None
+    # Files with the secrets of before, for the links in mails that were sent then.
+    unsubscribe_retired_secret_files: tuple[Name, ...] = ()
 
     # --- connections ---
     # At most so many at a time; also how many messages are under way.

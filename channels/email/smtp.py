@@ -3,19 +3,20 @@
 import re
 import ssl
 from collections.abc import Callable
-from pathlib import Path
 
 from channels.email import codes
 from channels.email.dial import Credentials, Dialler, reading
 from channels.email.dialogue import Dialogue, obstacle
 from channels.email.mail import Mail
 from channels.email.pool import Connection, Pool, PoolPolicy
+from channels.email.return_path import ReturnPaths
 from channels.email.settings import EmailSettings
 from channels.provider import Capabilities, Claim
 from tocsin.errors import NotClaimed, SettingsError
 from tocsin.net.backoff import BackoffPolicy
 from tocsin.net.trust import trusting
 from tocsin.outcome import Delivered, Outcome
+from tocsin.settings.secrets import secret
 
 _HELO_NAME = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
 
@@ -24,7 +25,8 @@ class SmtpProvider:
     """Implements `channels.provider.Provider` for messages of type `Mail`.
 
     Reads the CA and password files once. Raises SettingsError if they cannot be read, or the settings contradict
-    each other. `on_unmapped` gets each reply code that the table of codes does not know.
+    each other. `on_unmapped` gets each reply code that the table of codes does not know. With `return_paths` each mail
+    gets an envelope sender of its own.
     """
 
     def __init__(
@@ -33,10 +35,12 @@ class SmtpProvider:
         *,
         monotonic: Callable[[], float],
         on_unmapped: Callable[[str], None],
+        return_paths: ReturnPaths | None = None,
         name: str = "smtp",
     ) -> None:
         self._name = name
         self._settings = settings
+        self._return_paths = return_paths
         self._read = reading(codes.load(), on_unmapped)
         dialler = Dialler(
             settings=settings,
@@ -58,11 +62,12 @@ class SmtpProvider:
 
     @property
     def capabilities(self) -> Capabilities:
-        """SMTP has neither idempotency nor receipts; as many messages at a time as connections."""
-        return Capabilities(max_in_flight=self._settings.connections)
+        """SMTP has no idempotency, and receipts with return paths only; as many messages at a time as connections."""
+        ours = self._settings
+        return ours.applied_to(Capabilities(receipts=self._return_paths is not None, max_in_flight=ours.connections))
 
-    async def send(self, message: Mail, *, key: str, deadline: float, claim: Claim) -> Outcome:  # noqa: ARG002
-        """Send one mail, as the port demands. `key` is of no use to SMTP: nothing in it is idempotent.
+    async def send(self, message: Mail, *, key: str, deadline: float, claim: Claim) -> Outcome:
+        """Send one mail, as the port demands. `key` goes into its return path: nothing in SMTP is idempotent.
 
         Where no connection can be had, or the server's greeting rules the mail out (size, SMTPUTF8), nothing leaves
         and the claim is not awaited.
@@ -72,6 +77,8 @@ class SmtpProvider:
             return taken
         healthy = False
         try:
+            if self._return_paths is not None:
+                message = self._return_paths.signed(message, key, provider=self._name)
             refusal = obstacle(taken.wire, message)
             if refusal is not None:
                 healthy = True
@@ -127,24 +134,13 @@ def _tls_context(settings: EmailSettings) -> ssl.SSLContext | None:
 
 
 def _credentials(settings: EmailSettings) -> Credentials | None:
-    given = settings.password is not None or settings.password_file is not None
+    password = secret(settings.password, settings.password_file, key="email.password")
     if settings.username is None:
-        if given:
+        if password is not None:
             raise SettingsError("email.password is set, but email.username is not")
         return None
     if settings.tls == "none":
         raise SettingsError('email.username needs TLS: set email.tls to "starttls" or "implicit"')
-    if settings.password is not None and settings.password_file is not None:
-        raise SettingsError("email.password and email.password_file are both set: keep one")
-    if settings.password_file is not None:
-        return Credentials(username=settings.username, password=_secret(Path(settings.password_file)))
-    if settings.password is None:
+    if password is None:
         raise SettingsError("email.username is set: set email.password_file (or email.password) too")
-    return Credentials(username=settings.username, password=settings.password)
-
-
-def _secret(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"email.password_file ({path}) cannot be read") from error
+    return Credentials(username=settings.username, password=password)

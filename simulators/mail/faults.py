@@ -12,9 +12,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One thing that goes wrong, for whom, and how often.
 
     `recipients` is a glob pattern; case does not matter. `status` refuses with this HTTP status, `error`, which is the
-    provider's name of it, and `text`. `drop` takes the mail and cuts the connection before the answer is whole.
-    `delay_seconds` comes before the answer; alone, the mail counts as taken, whether or not the client waits for it.
-    `times` is how often it happens; none is for ever.
+    provider's name of it, and `text`; `retry_after_as_date` says `retry_after_seconds` as a date. `drop` takes the mail
+    and cuts the connection before the answer is whole. `delay_seconds` comes before the answer; alone, the mail counts
+    as taken, whether or not the client waits for it. `times` is how often it happens; none is for ever.
     """
 
     recipients: Annotated[str, msgspec.Meta(min_length=1, max_length=320)] = "*"
@@ -22,6 +22,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     error: Annotated[str, msgspec.Meta(pattern="^[A-Za-z_]*$", max_length=64)] = ""
     text: Annotated[str, msgspec.Meta(max_length=400)] = ""
     retry_after_seconds: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
+    retry_after_as_date: bool = False
     drop: bool = False
     delay_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
     times: Annotated[int, msgspec.Meta(ge=1)] | None = None

@@ -1,17 +1,20 @@
 """`POST /emails` as Resend has it: JSON in, JSON out, one mail for each idempotency key."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from itertools import count
 from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from simulators.answers import CutOff
+from simulators.faults import retry_after
 from simulators.mail.faults import Fault, Faults
+from simulators.mail.telling import Sent, Teller
 from simulators.resend import message
 from simulators.resend.idempotency import Conflict, Keys
 from simulators.resend.message import Email
-from simulators.sms.answers import CutOff
 from simulators.smtp.mailbox import Mailbox
 from tocsin.clock import Clock
 from tocsin.web.responses import Json
@@ -26,10 +29,11 @@ _CONFLICTS = {
 class Api:
     """One account."""
 
-    def __init__(self, *, api_key: str, mailbox: Mailbox, faults: Faults, clock: Clock) -> None:
+    def __init__(self, *, api_key: str, mailbox: Mailbox, faults: Faults, teller: Teller, clock: Clock) -> None:
         self._api_key = api_key
         self._mailbox = mailbox
         self._faults = faults
+        self._teller = teller
         self._clock = clock
         self._keys = Keys(now=clock.now)
         self._numbers = count(1)
@@ -74,11 +78,12 @@ class Api:
                 raw = message.composed(email, name=name, at=self._clock.now())
             except ValueError:
                 return _error(422, "validation_error", "The email cannot be made."), None
-            self._mailbox.receive(mail_from=email.sender, recipients=email.to, raw=raw)
+            mail = self._mailbox.receive(mail_from=email.sender, recipients=email.to, raw=raw)
+            self._teller.took(Sent(mail, name, {each.name: each.value for each in email.tags}))
         if fault is not None and fault.delay_seconds:
             await self._clock.sleep(timedelta(seconds=fault.delay_seconds))
         if fault is not None and fault.status is not None:
-            return _error(fault.status, fault.error or "application_error", fault.text, fault.retry_after_seconds), None
+            return _refused(fault.status, fault, self._clock.now()), None
         if fault is not None and fault.drop:
             return CutOff(status_code=200), name
         return Json({"id": name}), name
@@ -108,8 +113,12 @@ def _read(body: bytes) -> Email | Response:
     return email
 
 
-def _error(status: int, name: str, text: str, retry_after: int | None = None) -> Response:
-    headers = {}
-    if retry_after is not None:
-        headers = {"retry-after": str(retry_after), "ratelimit-remaining": "0", "ratelimit-reset": str(retry_after)}
+def _refused(status: int, fault: Fault, now: datetime) -> Response:
+    limits = {}
+    if fault.retry_after_seconds is not None:
+        limits = {"ratelimit-remaining": "0", "ratelimit-reset": str(fault.retry_after_seconds)}
+    return _error(status, fault.error or "application_error", fault.text, {**retry_after(fault, now), **limits})
+
+
+def _error(status: int, name: str, text: str, headers: Mapping[str, str] | None = None) -> Response:
     return Json({"statusCode": status, "name": name, "message": text}, status_code=status, headers=headers)

@@ -21,6 +21,13 @@ class Attachment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     content_id: str | None = None
 
 
+class Tag(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A name and a value that its events repeat."""
+
+    name: str
+    value: str
+
+
 class Email(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What we may send of https://resend.com/docs/api-reference/emails/send-email."""
 
@@ -31,6 +38,7 @@ class Email(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: str | None = None
     headers: Mapping[str, str] = {}
     attachments: tuple[Attachment, ...] = ()
+    tags: tuple[Tag, ...] = ()
 
 
 def composed(email: Email, *, name: str, at: datetime) -> bytes:

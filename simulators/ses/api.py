@@ -3,6 +3,7 @@
 import binascii
 import re
 from base64 import b64decode
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from itertools import count
@@ -11,10 +12,12 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from simulators.answers import CutOff
+from simulators.faults import retry_after
 from simulators.mail.faults import Fault, Faults
+from simulators.mail.telling import Sent, Teller
 from simulators.ses import signing
 from simulators.ses.signing import Account
-from simulators.sms.answers import CutOff
 from simulators.smtp.mailbox import Mailbox
 from tocsin.clock import Clock
 from tocsin.web.responses import Json
@@ -35,6 +38,11 @@ class _Destination(msgspec.Struct, rename="pascal"):
     to_addresses: tuple[str, ...]
 
 
+class _Tag(msgspec.Struct, rename="pascal", forbid_unknown_fields=True):
+    name: str
+    value: str
+
+
 class _SendEmail(msgspec.Struct, rename="pascal", forbid_unknown_fields=True):
     """What we may send of https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html."""
 
@@ -42,20 +50,22 @@ class _SendEmail(msgspec.Struct, rename="pascal", forbid_unknown_fields=True):
     destination: _Destination
     feedback_forwarding_email_address: str = ""
     configuration_set_name: str = ""
+    email_tags: tuple[_Tag, ...] = ()
 
 
-def router(*, account: Account, mailbox: Mailbox, faults: Faults, clock: Clock) -> APIRouter:
+def router(*, account: Account, mailbox: Mailbox, faults: Faults, teller: Teller, clock: Clock) -> APIRouter:
     """Return the API of one account. It can be mounted anywhere: what is signed is the path that was called."""
     routes = APIRouter(tags=["ses simulator: Amazon's side"])
     numbers = count(1)
 
     def take(sent: _SendEmail, raw: bytes) -> str:
         name = f"0100018f{next(numbers):08x}-00000000-0000-4000-8000-000000000000-000000"
-        mailbox.receive(
+        mail = mailbox.receive(
             mail_from=sent.feedback_forwarding_email_address,
             recipients=sent.destination.to_addresses,
             raw=rewritten(raw, name=name, at=clock.now()),
         )
+        teller.took(Sent(mail, name, {each.name: each.value for each in sent.email_tags}))
         return name
 
     @routes.post(PATH)
@@ -80,7 +90,7 @@ def router(*, account: Account, mailbox: Mailbox, faults: Faults, clock: Clock) 
         name = take(sent, raw) if fault is None or fault.status is None else ""
         if fault is not None and fault.delay_seconds:
             await clock.sleep(timedelta(seconds=fault.delay_seconds))
-        return _answer(name, fault)
+        return _answer(name, fault, clock.now())
 
     return routes
 
@@ -92,18 +102,16 @@ def rewritten(raw: bytes, *, name: str, at: datetime) -> bytes:
     return ours + _REWRITTEN.sub(b"", head + b"\r\n") + b"\r\n" + body
 
 
-def _answer(name: str, fault: Fault | None) -> Response:
+def _answer(name: str, fault: Fault | None, now: datetime) -> Response:
     if fault is not None and fault.drop:
         return CutOff(status_code=200)
     if fault is not None and fault.status is not None:
-        return _error(fault.status, fault.error or "InternalFailure", fault.text, fault.retry_after_seconds)
+        return _error(fault.status, fault.error or "InternalFailure", fault.text, retry_after(fault, now))
     return Json({"MessageId": name}, headers=_request_id())
 
 
-def _error(status: int, error: str, text: str, retry_after: int | None = None) -> Response:
-    headers = {**_request_id(), "x-amzn-ErrorType": error}
-    if retry_after is not None:
-        headers["Retry-After"] = str(retry_after)
+def _error(status: int, error: str, text: str, more: Mapping[str, str] | None = None) -> Response:
+    headers = {**_request_id(), "x-amzn-ErrorType": error, **(more or {})}
     body: dict[str, Any] = {"message": text}
     return Json(body, status_code=status, headers=headers)
 

@@ -12,14 +12,21 @@ from simulators.control import Reader, body, faults_router, problem
 from simulators.smtp import pages, reading, submitted
 from simulators.smtp.faults import Fault, Faults
 from simulators.smtp.mailbox import Mail, Mailbox
+from simulators.smtp.reports import Kind
+from simulators.smtp.returning import Returner
 from tocsin.clock import rfc3339
 from tocsin.web.responses import Json
 
 
-def router(*, mailbox: Mailbox, faults: Faults) -> APIRouter:
-    """Return the routes of one server. Links between the pages are relative, so it can be mounted anywhere."""
+def router(*, mailbox: Mailbox, faults: Faults, returner: Returner | None = None) -> APIRouter:
+    """Return the routes of one server. Links between the pages are relative, so it can be mounted anywhere.
+
+    With a `returner` a mail can be told of as if it came back.
+    """
     routes = APIRouter(tags=["smtp simulator"])
     routes.include_router(_messages(mailbox))
+    if returner is not None:
+        routes.include_router(_reports(mailbox, returner))
     routes.include_router(received.router(mailbox, _summary))
     read = Reader(Fault, submitted.schema()).read
     routes.include_router(faults_router(faults, read, openapi=body(submitted.schema(), submitted.EXAMPLE)))
@@ -42,6 +49,20 @@ def _messages(mailbox: Mailbox) -> APIRouter:
     async def get_source(mail_id: int) -> Response:
         """Return the exact bytes of a mail."""
         return source(mailbox, mail_id)
+
+    return routes
+
+
+def _reports(mailbox: Mailbox, returner: Returner) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.post("/messages/{mail_id}/reports/{kind}")
+    async def bring_report(mail_id: int, kind: Kind) -> Response:
+        """Tell of a mail that it bounced, met a full mailbox, is delayed or was complained about."""
+        mail = mailbox.get(mail_id)
+        if mail is None:
+            return _no_such_mail()
+        return Json({"reply": await returner.tell(kind, mail)})
 
     return routes
 

@@ -12,6 +12,7 @@ from simulators.smtp.conversation import Conversation
 from simulators.smtp.faults import Faults
 from simulators.smtp.mailbox import Mailbox
 from simulators.smtp.options import Options
+from simulators.smtp.returning import Returner
 
 _NULL_SENDER = "<>"
 
@@ -23,6 +24,7 @@ class Hooks:
     options: Options
     mailbox: Mailbox
     faults: Faults
+    returner: Returner | None = None
 
     async def handle_EHLO(  # noqa: N802
         self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, lines: list[str]
@@ -68,4 +70,6 @@ class Hooks:
             recipients=envelope.rcpt_tos,
             raw=envelope.original_content or b"",
         )
+        if self.returner is not None:
+            self.returner.took(mail)
         return mail.id

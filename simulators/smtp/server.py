@@ -11,6 +11,7 @@ from simulators.smtp.faults import Faults
 from simulators.smtp.hooks import Hooks
 from simulators.smtp.mailbox import Mailbox
 from simulators.smtp.options import Options
+from simulators.smtp.returning import Returner
 from tocsin.clock import Clock
 from tocsin.errors import SettingsError
 
@@ -23,6 +24,7 @@ async def listening(
     mailbox: Mailbox,
     faults: Faults,
     clock: Clock,
+    returner: Returner | None = None,
     options: Options | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -30,12 +32,13 @@ async def listening(
 ) -> AsyncIterator[int]:
     """Serve SMTP, with TLS from the first byte if `tls` is given, and yield the port that was bound (0: any free one).
 
+    With a `returner` it tells later of mail that it could not deliver.
     On leaving, every connection is cut and every task has ended. Raises SettingsError if the port cannot be bound.
     """
     _hush_aiosmtpd()
     open_: set[Conversation] = set()
     options = options or Options()
-    hooks = Hooks(options=options, mailbox=mailbox, faults=faults)
+    hooks = Hooks(options=options, mailbox=mailbox, faults=faults, returner=returner)
 
     def converse() -> Conversation:
         return Conversation(hooks, options=options, faults=faults, clock=clock, open_=open_)

@@ -77,8 +77,9 @@ async def staged(
                 directory,
                 speed=speed,
                 email={"routes": routes, "sender": "Shop <no-reply@shop.example>", **(email or {})},
-                ses={**ses.overrides["ses"], "base_url": pages["ses"]},
-                resend={**resend.overrides["resend"], "base_url": pages["resend"]},
+                # Nobody is to be told later: the simulators would look for a demo to tell.
+                ses={**ses.overrides["ses"], "base_url": pages["ses"], "sns_topic": None},
+                resend={**resend.overrides["resend"], "base_url": pages["resend"], "webhook_secret": None},
                 worker=dict(worker or {}),
             ) as gateway,
         ):

@@ -1,4 +1,7 @@
-"""A private Postfix: its own folders and port, STARTTLS, mail for `example.com` delivered into one Maildir."""
+"""A private Postfix: its own folders and port, STARTTLS, mail for `example.com` delivered into one Maildir.
+
+Mail for `gone.example` and `bounces.shop.example` goes on by LMTP to a port that a test may listen at.
+"""
 
 import os
 import pwd
@@ -23,6 +26,7 @@ verify    unix  - - n -   1 verify
 flush     unix  n - n 1000? 0 flush
 proxymap  unix  - - n -   - proxymap
 virtual   unix  - n n -   - virtual
+lmtp      unix  - - n -   - lmtp
 error     unix  - - n -   - error
 retry     unix  - - n -   - error
 discard   unix  - - n -   - discard
@@ -47,6 +51,9 @@ local_recipient_maps =
 virtual_mailbox_domains = example.com
 virtual_mailbox_base = {root}/mail
 virtual_mailbox_maps = inline:{{ {{ ada@example.com = ada/ }} {{ full@example.com = ada/ }} }}
+relay_domains = gone.example
+transport_maps = inline:{{
+ {{ gone.example = lmtp:inet:127.0.0.1:{lmtp_port} }} {{ bounces.shop.example = lmtp:inet:127.0.0.1:{lmtp_port} }} }}
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 smtpd_relay_restrictions = reject_unauth_destination
@@ -64,6 +71,7 @@ class Postfix:
     """A running instance."""
 
     port: int
+    lmtp_port: int
     root: Path
 
     def delivered(self) -> list[bytes]:
@@ -90,16 +98,17 @@ def missing() -> str | None:
 def start(root: Path, *, certificate: Path, key: Path) -> Postfix:
     """Start an instance below `root`, a folder that every user may enter."""
     account = pwd.getpwnam("postfix")
-    port = _free_port()
+    port, lmtp_port = _free_port(), _free_port()
     for name in ("etc", "queue", "data", "mail"):
         (root / name).mkdir()
     os.chown(root / "data", account.pw_uid, account.pw_gid)
     os.chown(root / "mail", account.pw_uid, account.pw_gid)
     values = {"root": root, "certificate": certificate, "key": key, "uid": account.pw_uid, "gid": account.pw_gid}
+    values["lmtp_port"] = lmtp_port
     (root / "etc" / "main.cf").write_text(_MAIN.format(**values))
     (root / "etc" / "master.cf").write_text(_MASTER.format(port=port))
     _postfix(root, "start")
-    return Postfix(port=port, root=root)
+    return Postfix(port=port, lmtp_port=lmtp_port, root=root)
 
 
 def stop(postfix: Postfix) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tocsin.cli import options, output, session, times, world
+from tocsin.cli import options, output, session, suppressed, times, world
 from tocsin.cli.failures import Misused
 from tocsin.clock import rfc3339
 
@@ -16,6 +16,7 @@ def list_(
     *,
     channel: Annotated[str | None, typer.Option(help="Only this channel.", show_default=False)] = None,
     address: Annotated[str | None, typer.Option(help="Only this address.", show_default=False)] = None,
+    category: Annotated[str | None, typer.Option(help="Only of this category.", show_default=False)] = None,
     reason: Annotated[str | None, typer.Option(help="Only this reason, such as opt_out.", show_default=False)] = None,
     limit: options.Limit = 50,
     cursor: options.Cursor = None,
@@ -31,7 +32,8 @@ def list_(
       tocsin suppressions list --reason hard_bounce
       tocsin suppressions list --address ada@example.com
     """
-    wanted = {"channel": channel, "address": address, "reason": reason, "limit": limit, "cursor": cursor}
+    narrowed = {"channel": channel, "address": address, "category": category, "reason": reason}
+    wanted = {**narrowed, "limit": limit, "cursor": cursor}
     with session.connected(ctx, url=url, key=key, key_file=key_file) as gateway:
         answer = gateway.get("suppressions", params=wanted)
     if as_json:
@@ -40,14 +42,8 @@ def list_(
     if not (found := answer.document["items"]):
         output.note("Nothing is suppressed." if set(wanted.values()) <= {None, limit} else "No such suppressions.")
     else:
-        now = world.of(ctx).now()
-        table = output.table("ID", "ADDED", "CHANNEL", "ADDRESS", "REASON", "SOURCE", "EXPIRES")
-        for each in found:
-            names = (output.plain(each[name]) for name in ("channel", "address", "reason", "source"))
-            table.add_row(
-                output.plain(each["id"]), _when(each["added_at"], now), *names, _when(each["expires_at"], now)
-            )
-        output.out().print(table)
+        console = output.out()
+        console.print(suppressed.listing(found, now=world.of(ctx).now(), width=console.width))
     output.more(answer.document["next_cursor"])
 
 
@@ -56,8 +52,10 @@ def add(
     *,
     channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="The address's channel, such as email.")],
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The address that nothing is to be sent to.")],
+    category: Annotated[str | None, typer.Option(help="Only of this category; else all.", show_default=False)] = None,
     reason: Annotated[
-        str, typer.Option(help="manual, hard_bounce, complaint, opt_out or dead_token.", show_default=False)
+        str,
+        typer.Option(help="manual, hard_bounce, complaint, opt_out, dead_token or unsubscribe.", show_default=False),
     ] = "manual",
     lasting: Annotated[
         str | None, typer.Option("--for", help="How long, like 12h or 30d; else for good.", show_default=False)
@@ -67,14 +65,17 @@ def add(
     key: options.Key = None,
     key_file: options.KeyFile = None,
 ) -> None:
-    """Send nothing more to an address. Repeating it does no harm.
+    """Send nothing more to an address, or nothing of one category. Repeating it does no harm.
 
     \b
     Examples:
       tocsin suppressions add email ada@example.com
       tocsin suppressions add email ada@example.com --reason opt_out --for 30d
+      tocsin suppressions add email ada@example.com --category newsletter --reason unsubscribe
     """
     wanted = {"channel": channel, "address": address, "reason": reason}
+    if category is not None:
+        wanted["category"] = category
     if lasting is not None:
         wanted["expires_at"] = _end(world.of(ctx).now(), lasting)
     with session.connected(ctx, url=url, key=key, key_file=key_file) as gateway:
@@ -93,12 +94,15 @@ def lift(
     ] = None,
     channel: Annotated[str | None, typer.Option(help="With --address: its channel.", show_default=False)] = None,
     address: Annotated[str | None, typer.Option(help="The address, in place of an id.", show_default=False)] = None,
+    category: Annotated[
+        str | None, typer.Option(help="With --address: what holds this category back.", show_default=False)
+    ] = None,
     as_json: options.AsJson = False,
     url: options.Url = None,
     key: options.Key = None,
     key_file: options.KeyFile = None,
 ) -> None:
-    """Use an address again. What ended suppressed meanwhile stays so.
+    """Use an address again, in all categories or in the one that was held back. What ended suppressed stays so.
 
     \b
     Examples:
@@ -106,13 +110,14 @@ def lift(
       tocsin suppressions lift --channel email --address ada@example.com
     """
     by_address = channel is not None and address is not None
-    if (suppression_id is None) != by_address or (suppression_id is not None and (channel or address)):
+    if (suppression_id is None) != by_address or (suppression_id is not None and (channel or address or category)):
         raise Misused("Name what to lift: its ID, or --channel and --address")
     with session.connected(ctx, url=url, key=key, key_file=key_file) as gateway:
         if suppression_id is not None:
             answer = gateway.delete("suppressions", suppression_id)
         else:
-            answer = gateway.delete("suppressions", params={"channel": channel, "address": address})
+            wanted = {"channel": channel, "address": address, "category": category}
+            answer = gateway.delete("suppressions", params=wanted)
     if as_json:
         output.raw_json(answer.raw)
     else:
@@ -120,7 +125,8 @@ def lift(
 
 
 def _tell(done: Any, what: str) -> None:
-    line = output.plain(f"{done['id']}  {done['channel']}  {done['address']}  {what}")
+    category = f"  {done['category']}" if done["category"] else ""
+    line = output.plain(f"{done['id']}  {done['channel']}  {done['address']}{category}  {what}")
     output.out().print(line, soft_wrap=True)
 
 
@@ -129,7 +135,3 @@ def _end(now: datetime, lasting: str) -> str:
         return rfc3339(now + times.duration(lasting, option="--for"))
     except OverflowError:
         raise Misused(f"--for {lasting} is longer than time is counted") from None
-
-
-def _when(moment: str | None, now: datetime) -> str:
-    return "" if moment is None else times.relative(times.parse(moment), now=now)

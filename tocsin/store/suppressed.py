@@ -1,8 +1,9 @@
 """The suppressed addresses in memory, so that a delivery to any other address costs no look into the store.
 
-A hash of 64 bits stands for an address; only one that is found there is looked up in the store. What was written last
-is read again and again, since rows of several writers do not become visible in the order of their times; that a row
-was lifted and is still here costs a look, and nothing else.
+A hash of 64 bits stands for an address; only one that is found there is looked up in the store. What holds back one
+category only is apart, by category: where there is none, it costs next to nothing. What was written last is read again
+and again, since rows of several writers do not become visible in the order of their times; that a row was lifted and is
+still here costs a look, and nothing else.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from tocsin.store.tables import suppressions
 _PAGE = 2_000
 # Longer than a transaction may take, and than the clocks of two machines may differ.
 _OVERLAP = timedelta(seconds=30)
-_COLUMNS = ("id", "tenant", "channel", "address", "reason", "expires_at", "lifted_at", "changed_at")
+_COLUMNS = ("id", "tenant", "channel", "address", "reason", "expires_at", "lifted_at", "changed_at", "category")
 
 
 class SuppressedAddresses:
@@ -31,6 +32,7 @@ class SuppressedAddresses:
         self._clock = clock
         self._suppressions = Suppressions(store=store, clock=clock)
         self._reasons: dict[int, Reason] = {}
+        self._by_category: dict[str, dict[int, Reason]] = {}
         self._since: datetime | None = None
 
     @property
@@ -39,8 +41,8 @@ class SuppressedAddresses:
         return self._since is not None
 
     def __len__(self) -> int:
-        """Return how many addresses are held."""
-        return len(self._reasons)
+        """Return how many suppressions are held."""
+        return len(self._reasons) + sum(map(len, self._by_category.values()))
 
     async def refresh(self) -> None:
         """Read all rows, and later those that are new. Raises StoreUnavailable; what is known then stays."""
@@ -52,16 +54,19 @@ class SuppressedAddresses:
             above = (rows[-1].changed_at, rows[-1].id)
         self._since = begun
 
-    async def reason(self, tenant: str, channel: str, address: str) -> Reason | None:
-        """Return why nothing may be sent to an address, None if it may.
+    async def reason(self, tenant: str, channel: str, address: str, category: str | None = None) -> Reason | None:
+        """Return why nothing of a category may be sent to an address, None if it may.
 
         Where the store cannot be asked, what was known last holds.
         """
-        known = self._reasons.get(_hash(tenant, channel, address))
+        key = _hash(tenant, channel, address)
+        known = self._reasons.get(key)
+        if known is None and category in self._by_category:
+            known = self._by_category[category].get(key)
         if known is None:
             return None
         try:
-            return await self._suppressions.reason(tenant, channel, address)
+            return await self._suppressions.reason(tenant, channel, address, category)
         except StoreUnavailable:
             return known
 
@@ -78,10 +83,11 @@ class SuppressedAddresses:
 
     def _take(self, row: Any, now_ms: int) -> None:
         key = _hash(row.tenant, row.channel, row.address)
+        reasons = self._reasons if row.category is None else self._by_category.setdefault(row.category, {})
         if row.lifted_at is not None or (row.expires_at is not None and row.expires_at <= now_ms):
-            self._reasons.pop(key, None)
+            reasons.pop(key, None)
         else:
-            self._reasons[key] = row.reason
+            reasons[key] = row.reason
 
 
 def _hash(tenant: str, channel: str, address: str) -> int:

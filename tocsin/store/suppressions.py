@@ -1,8 +1,8 @@
 """Suppressed addresses: nothing is sent to them, because they bounced, complained, opted out, or somebody said so.
 
-There is one row for a tenant, channel and address, whatever is told of it in whatever order: what was told before the
-row's last word changes nothing, so an old bounce that is read again does not undo a lift; of what comes later, the
-suppression that lasts longer holds.
+There is one row for a tenant, channel and address, and one more for each category that is held back on its own.
+Whatever is told of a row comes in whatever order: what was told before the row's last word changes nothing, so an old
+bounce that is read again does not undo a lift; of what comes later, the suppression that lasts longer holds.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from tocsin.store.engine import Store
 from tocsin.store.tables import suppressions
 from tocsin.store.texts import storable
 
-Reason = Literal["hard_bounce", "complaint", "opt_out", "dead_token", "manual"]
+Reason = Literal["hard_bounce", "complaint", "opt_out", "dead_token", "unsubscribe", "manual"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 _PREFIX = "sup_"
@@ -30,7 +30,10 @@ _REMEMBERED = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """That an address is to be suppressed: since when, until when (None: for good), and who says so."""
+    """That an address is to be suppressed: since when, until when (None: for good), and who says so.
+
+    With a category, notifications of this category alone are held back; without one, all of them.
+    """
 
     tenant: str
     channel: str
@@ -39,6 +42,7 @@ class Told:
     source: str
     at: datetime
     expires_at: datetime | None = None
+    category: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +58,15 @@ class Suppression:
     added_at: datetime
     expires_at: datetime | None = None
     lifted_at: datetime | None = None
+    category: str | None = None
 
 
-def identity(tenant: str, channel: str, address: str) -> str:
-    """Return the id of an address's row. Upper and lower case are the same: people write one mailbox in both."""
-    return ids.hashed(_PREFIX, tenant, channel, address.casefold())
+def identity(tenant: str, channel: str, address: str, category: str | None = None) -> str:
+    """Return the id of an address's row, or of that for one category.
+
+    Upper and lower case of an address are the same: people write one mailbox in both.
+    """
+    return ids.hashed(_PREFIX, tenant, channel, address.casefold(), *(() if category is None else (category,)))
 
 
 class Suppressions:
@@ -75,7 +83,7 @@ class Suppressions:
             row = (await connection.execute(statement, _values(told, self._clock.now()))).one_or_none()
             if row is not None:
                 return of_row(row), True
-            found = select(suppressions).where(suppressions.c.id == identity(told.tenant, told.channel, told.address))
+            found = select(suppressions).where(suppressions.c.id == _identity(told))
             return of_row((await connection.execute(found)).one()), False
 
     async def lift(self, suppression_id: str, *, tenant: str) -> Suppression | None:
@@ -110,10 +118,18 @@ class Suppressions:
             await _forget(connection, before=now - _REMEMBERED)
         return row is not None
 
-    async def reason(self, tenant: str, channel: str, address: str) -> Reason | None:
-        """Return why an address is suppressed now, None if it is not."""
-        query = select(suppressions.c.reason).where(
-            suppressions.c.id == identity(tenant, channel, address), *holding(self._clock.now())
+    async def reason(self, tenant: str, channel: str, address: str, category: str | None = None) -> Reason | None:
+        """Return why nothing of a category may be sent to an address now, None if it may.
+
+        What holds all categories back comes first; without a category only that is asked for.
+        """
+        columns = suppressions.c
+        query = (
+            select(columns.reason)
+            .where(of_addresses([identity(tenant, channel, address)]), *holding(self._clock.now()))
+            .where(or_(columns.category.is_(None), columns.category == category))
+            .order_by(columns.category.is_not(None))
+            .limit(1)
         )
         async with self._store.read() as connection:
             found: Reason | None = await connection.scalar(query)
@@ -134,6 +150,12 @@ def holding(now: datetime) -> tuple[ColumnElement[bool], ...]:
     return columns.lifted_at.is_(None), or_(columns.expires_at.is_(None), columns.expires_at > to_ms(now))
 
 
+def of_addresses(address_ids: Sequence[str]) -> ColumnElement[bool]:
+    """Return the condition of the rows of these addresses, also of one that a process of before has written."""
+    columns = suppressions.c
+    return or_(columns.id.in_(address_ids), columns.address_id.in_(address_ids))
+
+
 def of_row(row: Row[Any]) -> Suppression:
     """Return a row of the table."""
     return Suppression(
@@ -146,7 +168,12 @@ def of_row(row: Row[Any]) -> Suppression:
         added_at=from_ms(row.added_at),
         expires_at=None if row.expires_at is None else from_ms(row.expires_at),
         lifted_at=None if row.lifted_at is None else from_ms(row.lifted_at),
+        category=row.category,
     )
+
+
+def _identity(told: Told) -> str:
+    return identity(told.tenant, told.channel, told.address, told.category)
 
 
 def _adding(connection: AsyncConnection) -> Any:
@@ -163,7 +190,7 @@ def _adding(connection: AsyncConnection) -> Any:
 
 def _values(told: Told, now: datetime) -> dict[str, Any]:
     return {
-        "id": identity(told.tenant, told.channel, told.address),
+        "id": _identity(told),
         "tenant": told.tenant,
         "channel": told.channel,
         "address": storable(told.address),
@@ -173,6 +200,8 @@ def _values(told: Told, now: datetime) -> dict[str, Any]:
         "expires_at": None if told.expires_at is None else to_ms(told.expires_at),
         "lifted_at": None,
         "changed_at": to_ms(now),
+        "category": told.category,
+        "address_id": identity(told.tenant, told.channel, told.address),
     }
 
 

@@ -10,17 +10,18 @@ from sqlalchemy import select, tuple_
 
 from tocsin.clock import to_ms
 from tocsin.store.engine import Store
-from tocsin.store.suppressions import Reason, Suppression, holding, of_row
+from tocsin.store.suppressions import Reason, Suppression, holding, of_addresses, of_row
 from tocsin.store.tables import suppressions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """What to list; None leaves a field open. `ids` are those of the rows that an address may have."""
+    """What to list; None leaves a field open. `address_ids` are those that an address may have, one a channel."""
 
     channel: str | None = None
     reason: Reason | None = None
-    ids: Sequence[str] | None = None
+    category: str | None = None
+    address_ids: Sequence[str] | None = None
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -40,8 +41,10 @@ async def page(
         conditions.append(columns.channel == wanted.channel)
     if wanted.reason is not None:
         conditions.append(columns.reason == wanted.reason)
-    if wanted.ids is not None:
-        conditions.append(columns.id.in_(wanted.ids))
+    if wanted.category is not None:
+        conditions.append(columns.category == wanted.category)
+    if wanted.address_ids is not None:
+        conditions.append(of_addresses(wanted.address_ids))
     if below is not None:
         conditions.append(tuple_(columns.added_at, columns.id) < (below.added_at_ms, below.suppression_id))
     query = select(suppressions).where(*conditions).order_by(columns.added_at.desc(), columns.id.desc()).limit(limit)

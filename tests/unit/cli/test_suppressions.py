@@ -14,6 +14,7 @@ ADA = {
     "id": ID,
     "channel": "email",
     "address": "ada@example.test",
+    "category": None,
     "reason": "hard_bounce",
     "source": "smtp",
     "added_at": "2030-01-01T12:00:00.000Z",
@@ -21,9 +22,9 @@ ADA = {
     "lifted_at": None,
 }
 TABLE = f"""\
-ID                              ADDED     CHANNEL  ADDRESS           REASON       SOURCE  EXPIRES
-{ID}  30 s ago  email    ada@example.test  hard_bounce  smtp
-{ID}  30 s ago  email    bob@example.test  manual       desk    in 30 s
+ID                              ADDED     CHANNEL  ADDRESS           CATEGORY  REASON       SOURCE  EXPIRES
+{ID}  30 s ago  email    ada@example.test            hard_bounce  smtp
+{ID}  30 s ago  email    bob@example.test  offers    manual       desk    in 30 s
 """
 
 
@@ -32,7 +33,7 @@ def page(*items: object, cursor: str | None = None) -> httpx.Response:
 
 
 def test_the_list(run: Run, gateway: FakeGateway) -> None:
-    changes = {"address": "bob@example.test", "reason": "manual", "source": "desk"}
+    changes = {"address": "bob@example.test", "category": "offers", "reason": "manual", "source": "desk"}
     gateway.on("GET", PATH, page(ADA, {**ADA, **changes, "expires_at": "2030-01-01T12:01:00.000Z"}, cursor="c2"))
 
     result = run("suppressions", "list", columns=120)
@@ -42,17 +43,32 @@ def test_the_list(run: Run, gateway: FakeGateway) -> None:
     assert result.stderr == "There are more: add --cursor c2\n"
 
 
+def test_the_list_has_two_lines_each_where_one_would_be_too_long(run: Run, gateway: FakeGateway) -> None:
+    changes = {"category": "offers", "expires_at": "2030-01-01T12:01:00.000Z"}
+    gateway.on("GET", PATH, page(ADA, {**ADA, **changes}))
+
+    result = run("suppressions", "list", columns=80)
+
+    assert [line.rstrip() for line in result.stdout.splitlines()] == [
+        f"{ID}  30 s ago",
+        "  email · ada@example.test · hard_bounce · smtp",
+        f"{ID}  30 s ago",
+        "  email · ada@example.test · offers · hard_bounce · smtp · expires in 30 s",
+    ]
+
+
 def test_filters_are_the_gateways(run: Run, gateway: FakeGateway) -> None:
     gateway.on("GET", PATH, page())
 
     result = run(
         *("suppressions", "list", "--channel", "email", "--address", "ada@example.test", "--reason", "opt_out"),
-        *("--limit", "7", "--cursor", "abc"),
+        *("--category", "offers", "--limit", "7", "--cursor", "abc"),
     )
 
     assert dict(gateway.last().url.params) == {
         "channel": "email",
         "address": "ada@example.test",
+        "category": "offers",
         "reason": "opt_out",
         "limit": "7",
         "cursor": "abc",
@@ -86,6 +102,20 @@ def test_adding_for_a_time(run: Run, gateway: FakeGateway) -> None:
     assert json.loads(result.stdout) == ADA
 
 
+def test_one_category_is_added_and_lifted_on_its_own(run: Run, gateway: FakeGateway) -> None:
+    offers = {**ADA, "category": "offers", "reason": "unsubscribe"}
+    gateway.on("POST", PATH, answer(offers, 201))
+    gateway.on("DELETE", PATH, answer(offers))
+
+    added = run("suppressions", "add", "email", "ada@example.test", "--category", "offers", "--reason", "unsubscribe")
+    assert gateway.body()["category"] == "offers"
+    assert added.stdout == f"{ID}  email  ada@example.test  offers  suppressed: unsubscribe\n"
+
+    lifted = run("suppressions", "lift", "--channel", "email", "--address", "ada@example.test", "--category", "offers")
+    assert dict(gateway.last().url.params)["category"] == "offers"
+    assert lifted.stdout == f"{ID}  email  ada@example.test  offers  lifted\n"
+
+
 @pytest.mark.parametrize("lasting", ["soon", "999999999d"])
 def test_a_time_that_is_none_is_refused(run: Run, gateway: FakeGateway, lasting: str) -> None:
     result = run("suppressions", "add", "email", "ada@example.test", "--for", lasting)
@@ -114,7 +144,8 @@ def test_lifting_by_id_and_by_address(run: Run, gateway: FakeGateway) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("--channel", "email"), ("--address", "a@b.example"), (ID, "--channel", "email")]
+    "arguments",
+    [(), ("--channel", "email"), ("--address", "a@b.example"), (ID, "--channel", "email"), (ID, "--category", "x")],
 )
 def test_what_to_lift_is_named_in_one_way(run: Run, gateway: FakeGateway, arguments: tuple[str, ...]) -> None:
     result = run("suppressions", "lift", *arguments)

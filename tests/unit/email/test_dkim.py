@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from channels.email import dkim
 from channels.email.address import Mailbox
+from channels.email.headers import encode_unsubscribe
 from channels.email.mime import Skeleton
 from tocsin.delivery import Attachment
 
@@ -84,7 +85,8 @@ def mail(text: str = TEXT_SENT, subject: str = "Ihre Bestellung", html: str | No
 
 def tags(message: bytes) -> dict[str, str]:
     """Return the tags of a message's signature, without white space."""
-    field = message.partition(b"DKIM-Signature:")[2].partition(b"\r\nDate:")[0].decode()
+    head = message.partition(b"\r\n\r\n")[0] + b"\r\n"
+    field = dict(dkim.split(head))[b"DKIM-Signature"].decode()
     pairs = (part.partition("=") for part in "".join(field.split()).split(";"))
     return {name: value for name, _, value in pairs}
 
@@ -151,6 +153,39 @@ def test_a_mail_is_signed(rsa_key: rsa.RSAPrivateKey, kind: str, html: str | Non
 def test_a_mail_that_was_changed_does_not_verify(change: tuple[bytes, bytes]) -> None:
     """A second From as well: it is signed that there is one."""
     signed = signer(ED25519).sign(mail(), NOW)
+    forged = signed.replace(*change, 1)
+
+    assert forged != signed
+    assert not verified(forged, ED25519)
+
+
+LINK = encode_unsubscribe("https://notify.example.com/v1/unsubscribe/".ljust(400, "a"))
+
+
+def test_a_link_to_unsubscribe_is_signed() -> None:
+    """RFC 8058, section 4, demands both fields."""
+    signed = signer(ED25519).sign(LINK + mail(), NOW)
+    names = tags(signed)["h"].split(":")
+
+    assert verified(signed, ED25519)
+    assert (names.count("List-Unsubscribe"), names.count("List-Unsubscribe-Post")) == (2, 2)
+    assert not {"List-Unsubscribe", "List-Unsubscribe-Post"} & set(
+        tags(signer(ED25519).sign(mail(), NOW))["h"].split(":")
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"/v1/unsubscribe/a", b"/v1/unsubscribe/b"),
+        (b"Post: List-Unsubscribe=One-Click", b"Post: List-Unsubscribe=Two-Click"),
+        (LINK, b""),
+        (b"\r\nDate: ", b"\r\nList-Unsubscribe: <https://evil.example>\r\nDate: "),
+        (b"\r\nDate: ", b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\nDate: "),
+    ],
+)
+def test_a_link_that_was_changed_or_added_does_not_verify(change: tuple[bytes, bytes]) -> None:
+    signed = signer(ED25519).sign(LINK + mail(), NOW)
     forged = signed.replace(*change, 1)
 
     assert forged != signed

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.email.address import Mailbox
-from channels.email.headers import Unsendable, encode_mailbox, encode_unstructured
+from channels.email.headers import Unsendable, encode_mailbox, encode_unstructured, encode_unsubscribe
 
 STRICT = email.policy.default.clone(raise_on_defect=True)
 FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -90,3 +90,25 @@ def test_plain_text_stays_plain() -> None:
     assert encode_mailbox("From", Mailbox(name="Shop, Inc.", address="a@b.example")) == (
         b'From: "Shop, Inc." <a@b.example>\r\n'
     )
+
+
+@pytest.mark.parametrize("length", [40, 78, 400, 900])
+def test_a_link_to_unsubscribe_stays_in_one_piece(length: int) -> None:
+    """The standard library would fold it into encoded words, which no mail program reads."""
+    url = "https://notify.example.com/v1/unsubscribe/".ljust(length, "a")
+
+    fields = encode_unsubscribe(url)
+
+    assert fields == b"List-Unsubscribe: <%b>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" % url.encode()
+    message = email.message_from_bytes(fields + b"\r\nbody", policy=STRICT)
+    assert message["List-Unsubscribe"] == f"<{url}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "https://e.example/ä", "https://e.example/ a", "https://e.example/\r\nBcc: e", "https://e/>,<x", "a" * 979],
+)
+def test_what_is_no_url_or_too_long_for_a_line_is_refused(url: str) -> None:
+    with pytest.raises(Unsendable, match="List-Unsubscribe"):
+        encode_unsubscribe(url)

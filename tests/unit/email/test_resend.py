@@ -16,7 +16,7 @@ from channels.email.resend_settings import ResendSettings
 from tests.support.clock import ManualClock
 from tests.support.http_server import Reply
 from tests.unit.email.http_sending import MAIL, PARTS, Sending, reply, sending_with
-from tocsin.errors import NotClaimed, SettingsError
+from tocsin.errors import SettingsError
 from tocsin.outcome import Deferred, Delivered, Misconfigured, Outcome, Rejected, Throttled, Unconfirmed
 
 OK = reply(200, {"id": "49a3999c-0ce1-4ea6-ab68-afcd6dc2e794"})
@@ -150,14 +150,6 @@ async def test_a_call_without_a_whole_answer_is_unconfirmed_and_not_repeated(sen
 
     assert isinstance(found, Unconfirmed)
     assert len(sending.server.received) == 1
-
-
-async def test_a_claim_that_is_not_granted_sends_nothing(sending: Sending) -> None:
-    sending.claim.granted = False
-    with pytest.raises(NotClaimed):
-        await sending.send()
-
-    assert sending.server.received == []
 
 
 async def test_an_international_address_is_for_other_routes(sending: Sending) -> None:

@@ -16,7 +16,7 @@ from channels.email.ses_settings import SesSettings
 from tests.support.clock import ManualClock
 from tests.support.http_server import Reply
 from tests.unit.email.http_sending import DATA, MAIL, Sending, reply, sending_with
-from tocsin.errors import NotClaimed, SettingsError
+from tocsin.errors import SettingsError
 from tocsin.outcome import Delivered, Misconfigured, Outcome, Rejected, Throttled, Unconfirmed
 
 SETTINGS: dict[str, Any] = {
@@ -64,6 +64,7 @@ async def test_a_mail_is_sent_as_its_bytes_and_signed(sending: Sending) -> None:
     assert document["Destination"] == {"ToAddresses": ["ada@example.com"]}
     assert document["FeedbackForwardingEmailAddress"] == "bounces@shop.example"
     assert "ConfigurationSetName" not in document
+    assert "EmailTags" not in document
     assert sending.claim.asked == 1
 
 
@@ -153,14 +154,6 @@ async def test_a_server_that_is_silent_is_given_up_at_the_deadline(sending: Send
     sending.server.default = Reply(fault="hang")
 
     assert isinstance(await sending.send(seconds=0.2), Unconfirmed)
-
-
-async def test_a_claim_that_is_not_granted_sends_nothing(sending: Sending) -> None:
-    sending.claim.granted = False
-    with pytest.raises(NotClaimed):
-        await sending.send()
-
-    assert sending.server.received == []
 
 
 async def test_an_international_address_is_for_other_routes(sending: Sending) -> None:

@@ -121,6 +121,25 @@ async def test_a_receipt_that_names_the_address_suppresses_it(
     assert await found(store, clock) == {("sms", "+4930123456", reason, "twilio")}
 
 
+async def test_one_that_unsubscribes_from_a_category_is_suppressed_for_it_alone(
+    store: Store, clock: ManualClock
+) -> None:
+    event = AuditEvent(
+        id="evt_1",
+        type=Event.RECEIPT_UNSUBSCRIBED,
+        time=CLOCK.now(),
+        tenant="default",
+        notification_id=NOTIFICATION,
+        data={"channel": "email", "provider": "unsubscribe_link", "address": ADA, "category": "newsletter"},
+    )
+    await take(store, clock, received(event, event))
+    kept = Suppressions(store=store, clock=clock)
+
+    assert await found(store, clock) == {("email", ADA, "unsubscribe", "unsubscribe_link")}
+    assert await kept.reason("default", "email", ADA, "newsletter") == "unsubscribe"
+    assert await kept.reason("default", "email", ADA, "orders") is None
+
+
 async def test_whatever_says_nothing_of_an_address_suppresses_nothing(store: Store, clock: ManualClock) -> None:
     headers = (("ce_type", Event.DEAD.encode()),)
     noise = [

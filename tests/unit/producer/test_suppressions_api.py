@@ -103,6 +103,7 @@ async def test_an_address_is_added_in_its_normal_form_and_listed(client: httpx.A
     assert made == {
         "id": made["id"],
         **ADA,
+        "category": None,
         "reason": "manual",
         "source": "test",
         "added_at": "2030-01-01T00:00:00.000Z",
@@ -110,6 +111,29 @@ async def test_an_address_is_added_in_its_normal_form_and_listed(client: httpx.A
         "lifted_at": None,
     }
     assert await items(client) == [made]
+
+
+async def test_a_category_is_added_listed_and_lifted_on_its_own(client: httpx.AsyncClient, log: Log) -> None:
+    whole = await added(client)
+    offers = await added(client, category="offers", reason="unsubscribe")
+    assert (offers["category"], offers["reason"]) == ("offers", "unsubscribe")
+    assert offers["id"] != whole["id"]
+    assert {each["id"] for each in await items(client, address=ADA["address"])} == {whole["id"], offers["id"]}
+    assert await items(client, category="offers") == [offers]
+
+    lifted = await client.delete(PATH, params={**ADA, "category": "offers"})
+
+    assert (lifted.status_code, lifted.json()["id"]) == (200, offers["id"])
+    assert await items(client) == [whole]
+    assert [event.data.get("category") for event in log.events] == [None, "offers", "offers"]
+    assert (await client.delete(PATH, params={**ADA, "category": "news"})).status_code == 404
+
+
+@pytest.mark.parametrize("category", ["", "x" * 65, 1])
+async def test_a_category_that_is_none_is_refused(client: httpx.AsyncClient, category: object) -> None:
+    response = await client.post(PATH, json={**ADA, "category": category})
+
+    assert (response.status_code, pointers(response)) == (422, ["/category"])
 
 
 async def test_adding_is_an_event_with_the_name_of_the_key(client: httpx.AsyncClient, log: Log) -> None:

@@ -246,5 +246,6 @@ def test_what_was_added_comes_before_what_is_built_in() -> None:
 
 @pytest.mark.parametrize("simulator", [twilio.simulator, vonage.simulator])
 def test_a_demo_is_pointed_at_the_simulator(simulator: Simulator) -> None:
-    assert simulator.overrides["sms"] == {"routes": ["twilio", "vonage"], "public_url": "http://127.0.0.1:8080"}
+    assert simulator.overrides["http"] == {"public_url": "http://127.0.0.1:8080"}
+    assert simulator.overrides["sms"] == {"routes": ["twilio", "vonage"]}
     assert simulator.overrides[simulator.name]["base_url"] == f"http://127.0.0.1:{PORT}/{simulator.name}"

@@ -11,7 +11,8 @@ from tests.support.clock import ManualClock
 
 def test_a_demo_is_pointed_at_the_server() -> None:
     assert simulator.simulator.name == "smtp"
-    assert simulator.simulator.overrides == {"email": {"host": "127.0.0.1", "port": 2525, "tls": "none"}}
+    assert simulator.simulator.overrides["email"] == {"host": "127.0.0.1", "port": 2525, "tls": "none"}
+    assert simulator.simulator.overrides["bounces"]["listen"] == "127.0.0.1:2526"
 
 
 async def test_the_router_shows_what_the_server_received(monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -58,11 +59,9 @@ def addresses(reading: Reading, clock: ManualClock) -> SuppressedAddresses:
     return SuppressedAddresses(store=reading, clock=clock)  # type: ignore[arg-type] # reads as a store does
 
 
-async def add(store: Store, clock: ManualClock, *given: str) -> None:
-    told = [
-        Told(tenant="default", channel="email", address=each, reason="hard_bounce", source="smtp", at=clock.now())
-        for each in given
-    ]
+async def add(store: Store, clock: ManualClock, *given: str, category: str | None = None) -> None:
+    bare = Told(tenant="default", channel="email", address="", reason="hard_bounce", source="smtp", at=clock.now())
+    told = [replace(bare, address=each, category=category) for each in given]
     async with store.write() as connection:
         await suppressions.keep(connection, told, now=clock.now())
 
@@ -91,6 +90,27 @@ async def test_any_other_address_costs_no_look_into_the_store(
         assert await addresses.reason("default", "email", f"a{number}@example.test") is None
 
     assert reading.reads == before
+
+
+async def test_what_holds_one_category_back_holds_no_other_back(
+    addresses: SuppressedAddresses, store: Store, reading: Reading, clock: ManualClock
+) -> None:
+    await add(store, clock, ADA, category="newsletter")
+    await addresses.refresh()
+    assert len(addresses) == 1
+    assert await addresses.reason("default", "email", ADA, "newsletter") == "hard_bounce"
+
+    before = reading.reads
+    assert await addresses.reason("default", "email", ADA, "orders") is None
+    assert await addresses.reason("default", "email", "bob@example.test", "newsletter") is None
+    assert await addresses.reason("default", "email", ADA) is None
+    assert reading.reads == before
+
+    clock.advance(SECOND)
+    row = identity("default", "email", ADA, "newsletter")
+    await Suppressions(store=store, clock=clock).lift(row, tenant="default")
+    await addresses.refresh()
+    assert len(addresses) == 0
 
 
 async def test_many_are_loaded_in_pages(

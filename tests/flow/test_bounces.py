@@ -1,0 +1,151 @@
+"""Mail that comes back, through the whole gateway: a receipt in the timeline, and an address that is not used again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulators.smtp import builtin
+from simulators.smtp.faults import Faults
+from simulators.smtp.mailbox import Mailbox
+from simulators.smtp.reports import report
+from simulators.smtp.returning import returning
+from simulators.smtp.server import listening
+from tests.support.gateways import Gateway, running
+from tocsin.lifecycle import State
+from tocsin.runtime.clock import SystemClock
+
+DOMAIN = "bounces.shop.example"
+CONTENT = {"email": {"subject": "Hello", "text": "Hello"}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A gateway whose mail comes back, and the mailbox that it went to."""
+
+    gateway: Gateway
+    mailbox: Mailbox
+
+    async def sent(self, address: str) -> dict[str, Any]:
+        """Submit a mail; return what is told once it has ended."""
+        document = {"recipient": {"email": address}, "channels": ["email"], "content": CONTENT}
+        answer = await self.gateway.submit(document)
+        return await self.gateway.ended(answer["id"])
+
+    async def until_told(self, notification_id: str, event: str) -> Mapping[str, Any]:
+        """Return the data of an event of the notification's timeline, once it is there."""
+        path = f"/v1/notifications/{notification_id}"
+        told = await self.gateway.until(path, lambda found: event in {each["type"] for each in _events(found)})
+        data: Mapping[str, Any] = next(each["data"] for each in _events(told) if each["type"] == event)
+        return data
+
+    async def until_suppressed(self, address: str) -> None:
+        """Send until one is held back: workers look for what has changed about once a second."""
+        async with asyncio.timeout(20):
+            while (await self.sent(address))["state"] != State.SUPPRESSED:
+                pass
+
+
+def _events(told: dict[str, Any]) -> list[dict[str, Any]]:
+    return [event for delivery in told["deliveries"] for life in delivery["lives"] for event in life["events"]]
+
+
+@asynccontextmanager
+async def staged(directory: Path, port: int | None = None) -> AsyncIterator[Stage]:
+    """Run a gateway that mail comes back to: by LMTP at a port, or over HTTP only."""
+    clock = SystemClock()
+    mailbox, faults = Mailbox(now=clock.now), Faults(builtin.faults())
+    bounces = {"domain": DOMAIN, "secret": "a secret of the shop"}
+    async with AsyncExitStack() as stack:
+        returner = None
+        if port is not None:
+            returner = await stack.enter_async_context(returning("127.0.0.1", port))
+            bounces["listen"] = f"127.0.0.1:{port}"
+        smtp = await stack.enter_async_context(
+            listening(mailbox=mailbox, faults=faults, clock=clock, returner=returner)
+        )
+        gateway = await stack.enter_async_context(running(directory, email={"port": smtp}, bounces=bounces))
+        yield Stage(gateway=gateway, mailbox=mailbox)
+
+
+async def test_a_hard_bounce_is_told_and_the_address_not_used_again(tmp_path: Path, unused_tcp_port: int) -> None:
+    async with staged(tmp_path, unused_tcp_port) as stage:
+        told = await stage.sent("bounced@example.test")
+        receipt = await stage.until_told(told["id"], "tocsin.receipt.failed")
+        held = await stage.gateway.until("/v1/suppressions?channel=email", lambda found: bool(found["items"]))
+        await stage.until_suppressed("bounced@example.test")
+
+        assert told["state"] == "delivered"
+        assert (receipt["code"], receipt["provider"]) == ("550 5.1.1", "smtp")
+        assert receipt["address"] == "bounced@example.test"
+        assert "bounced@" not in receipt["message"]
+        assert (held["items"][0]["reason"], held["items"][0]["address"]) == ("hard_bounce", "bounced@example.test")
+
+
+async def test_a_complaint_is_told_and_the_address_not_used_again(tmp_path: Path, unused_tcp_port: int) -> None:
+    async with staged(tmp_path, unused_tcp_port) as stage:
+        told = await stage.sent("complained@example.test")
+        await stage.until_told(told["id"], "tocsin.receipt.complained")
+        held = await stage.gateway.until("/v1/suppressions?channel=email", lambda found: bool(found["items"]))
+        await stage.until_suppressed("complained@example.test")
+
+        assert held["items"][0]["reason"] == "complaint"
+
+
+@pytest.mark.parametrize(
+    ("address", "event", "code"),
+    [
+        ("bounced-full@example.test", "tocsin.receipt.failed", "552 5.2.2"),
+        ("delayed@example.test", "tocsin.receipt.delayed", "451 4.4.1"),
+    ],
+)
+async def test_what_may_pass_is_told_and_suppresses_nobody(
+    tmp_path: Path, unused_tcp_port: int, address: str, event: str, code: str
+) -> None:
+    async with staged(tmp_path, unused_tcp_port) as stage:
+        told = await stage.sent(address)
+        receipt = await stage.until_told(told["id"], event)
+        again = await stage.sent(address)
+
+        assert receipt["code"] == code
+        assert "address" not in receipt
+        assert (await stage.gateway.client.get("/v1/suppressions")).json()["items"] == []
+        assert again["state"] == "delivered"
+
+
+async def test_a_bounce_may_be_handed_in_over_http(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        told = await stage.sent("ada@example.test")
+        [mail] = stage.mailbox.newest()
+        raw, post = report("bounced", mail, "ada@example.test"), stage.gateway.client.post
+        headers = {"Content-Type": "message/rfc822"}
+        first = await post("/v1/email/bounces", content=raw, headers=headers)
+        second = await post("/v1/email/bounces", content=raw, headers=headers)
+        receipt = await stage.until_told(told["id"], "tocsin.receipt.failed")
+        strange = await post("/v1/email/bounces", content=raw.replace(b"bounce+", b"bounce-"), headers=headers)
+        large = await post("/v1/email/bounces", content=b"x" * 3_000_000, headers=headers)
+        nobody = await post("/v1/email/bounces", content=raw, headers={**headers, "Authorization": "Bearer tcs_x"})
+        metrics = (await stage.gateway.client.get("/metrics")).text
+        timeline = (await stage.gateway.client.get(f"/v1/notifications/{told['id']}")).json()
+
+        assert (first.status_code, first.json(), second.json()) == (202, {"result": "bounced"}, {"result": "bounced"})
+        assert receipt["address"] == "ada@example.test"
+        assert [each["type"] for each in _events(timeline)].count("tocsin.receipt.failed") == 1
+        assert (strange.status_code, strange.json()) == (202, {"result": "unmatched"})
+        assert (large.status_code, nobody.status_code) == (413, 401)
+        assert 'tocsin_bounces_total{result="unmatched"} 1.0' in metrics
+
+
+async def test_without_the_setting_everything_is_as_it_was(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway:
+        answer = await gateway.submit()
+        await gateway.ended(answer["id"])
+        [mail] = gateway.mailbox.newest()
+        response = await gateway.client.post("/v1/email/bounces", content=b"x")
+
+        assert mail.mail_from == "no-reply@localhost.invalid"
+        assert response.status_code == 404
