@@ -16,6 +16,7 @@ _LINE: dict[str, Any] = {
     "metadata": {"order_id": "1001"},
     "accepted_at": "2026-11-20T09:30:00.120Z",
     "expires_at": "2026-11-21T09:30:00.120Z",
+    "test": False,
 }
 _ATTEMPTED = {
     "id": "evt_01kafw3m2r1a3c5e7g9j2m4p6r",

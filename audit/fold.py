@@ -38,6 +38,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     category: str | None = None
     lane: str | None = None
     metadata: dict[str, str] = {}
+    test: bool = False
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +114,7 @@ def _accepted(rows: Rows, event: AuditEvent, time: int) -> None:
         metadata=_encode(told.metadata).decode(),
         accepted_at=time,
         expires_at=expires_at,
+        test=told.test,
     )
     for key, value in told.metadata.items():
         rows.metadata.append(MetadataRow(notification, key, tenant, value))

@@ -15,7 +15,8 @@ from tocsin.web import problems
 _METADATA = "metadata."
 _MAX_METADATA = 5
 _KNOWN = frozenset(
-    {"recipient", "address", "state", "channel", "category", "from", "to", "limit", "cursor", f"{_METADATA}<key>"}
+    {"recipient", "address", "state", "channel", "category", "test", "from", "to", "limit", "cursor"}
+    | {f"{_METADATA}<key>"}
 )
 
 
@@ -27,6 +28,7 @@ def wanted(
     state: Annotated[State | None, Query(description="The notification's state.")] = None,
     channel: Annotated[str | None, Query(max_length=64, description="A channel that it was sent through.")] = None,
     category: Annotated[str | None, Query(max_length=512)] = None,
+    test: Annotated[bool | None, Query(description="Only tests, or none of them. A test key lists tests only.")] = None,
     since: Annotated[AwareDatetime | None, Query(alias="from", description="Made at this time or later.")] = None,
     until: Annotated[AwareDatetime | None, Query(alias="to", description="Made before this time.")] = None,
 ) -> Wanted:
@@ -39,6 +41,7 @@ def wanted(
         state=state,
         channel=channel,
         category=category,
+        test=test,
         since=since,
         until=until,
         metadata={

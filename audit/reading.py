@@ -35,6 +35,7 @@ def members(row: Row[Any]) -> dict[str, Any]:
         "metadata": {} if row.metadata is None else _metadata.decode(row.metadata),
         "accepted_at": moment(row.accepted_at),
         "expires_at": moment(row.expires_at),
+        "test": bool(row.test),
     }
 
 

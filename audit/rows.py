@@ -36,6 +36,7 @@ class NotificationRow(NamedTuple):
     metadata: str
     accepted_at: int
     expires_at: int
+    test: bool
 
 
 class SeenNotification(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, literal_column, select
+from sqlalchemy import ColumnElement, Select, and_, literal_column, select, true
 
 from audit.tables import deliveries, notification_metadata, notifications
 from tocsin import ids
@@ -16,7 +16,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What to list; None leaves a field open. Notifications count from `since` on, and before `until`."""
+    """What to list; None leaves a field open. Notifications count from `since` on, and before `until`.
+
+    `test` is whether they are tests. What was accepted before there were any is none.
+    """
 
     recipient: str | None = None
     address: str | None = None
@@ -25,6 +28,7 @@ class Wanted:
     category: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    test: bool | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -52,6 +56,10 @@ def _by_column(found: Select[Any], wanted: Wanted) -> Select[Any]:
         found = found.where(notifications.c.recipient_id == wanted.recipient)
     if wanted.category is not None:
         found = found.where(notifications.c.category == wanted.category)
+    if wanted.test is not None:
+        # In the words of the partial index, without which it would not be used.
+        tests: ColumnElement[Any] = literal_column("notifications.test")
+        found = found.where(tests if wanted.test else notifications.c.test.is_distinct_from(true()))
     if wanted.state is not None:
         found = found.where(notifications.c.state == wanted.state.value)
     if wanted.state is not None and wanted.state is not State.DELIVERED:

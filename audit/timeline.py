@@ -32,22 +32,26 @@ class Timelines:
         self._arrivals = arrivals
         self._clock = clock
 
-    async def find(self, notification_id: str, *, tenant: str) -> TimelineView | None:
+    async def find(self, notification_id: str, *, tenant: str, tests_only: bool = False) -> TimelineView | None:
         """Return a tenant's notification, None if it has none with this id. Waits up to 2 s for a young one.
+
+        With `tests_only`, there are none but those of test keys.
 
         May raise StoreUnavailable.
         """
         made = ids.made_at(notification_id)
         if made is None or abs(self._clock.now() - made) > _YOUNG:
-            return await self._look(notification_id, tenant)
+            return await self._look(notification_id, tenant, tests_only)
         with self._arrivals.expected(notification_id) as arrival:
-            found = await self._look(notification_id, tenant)
+            found = await self._look(notification_id, tenant, tests_only)
             if found is None and await arrival.within(_PATIENCE):
-                found = await self._look(notification_id, tenant)
+                found = await self._look(notification_id, tenant, tests_only)
             return found
 
-    async def _look(self, notification_id: str, tenant: str) -> TimelineView | None:
+    async def _look(self, notification_id: str, tenant: str, tests_only: bool) -> TimelineView | None:
         query = select(notifications).where(notifications.c.id == notification_id, notifications.c.tenant == tenant)
+        if tests_only:
+            query = query.where(notifications.c.test)
         async with self._store.read() as connection:
             row = (await connection.execute(query)).one_or_none()
             return None if row is None else await _whole(connection, row)

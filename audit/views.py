@@ -65,7 +65,10 @@ class DeliveryView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationView:
-    """A notification in a list. What only its accepted event tells is null until that has come."""
+    """A notification in a list. What only its accepted event tells is null until that has come.
+
+    `test`: a test key submitted it, and it reaches no provider.
+    """
 
     id: str
     state: State
@@ -77,6 +80,7 @@ class NotificationView:
     metadata: dict[str, str]
     accepted_at: Moment | None
     expires_at: Moment | None
+    test: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

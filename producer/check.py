@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
+from tocsin import magic
 from tocsin.clock import from_rfc3339
 from tocsin.runtime.service import Channel
+from tocsin.settings import suggest
 from tocsin.templates.catalogue import Catalogue
 from tocsin.templates.template import Template
 from tocsin.validation import Fault
@@ -44,10 +46,13 @@ class Checker:
         self._templates = templates
         self._limits = limits
 
-    def check(self, document: Document, *, size: int, now: datetime) -> Checked | Sequence[Fault]:
-        """Return what follows from the document, or all that is wrong with it. `size` is its JSON in bytes."""
+    def check(self, document: Document, *, size: int, now: datetime, test: bool = False) -> Checked | Sequence[Fault]:
+        """Return what follows from the document, or all that is wrong with it. `size` is its JSON in bytes.
+
+        A `test` is not sent: only one may be for magic recipients.
+        """
         faults: list[Fault] = []
-        addresses = self._addresses(document, faults)
+        addresses = self._addresses(document, faults, test=test)
         template = self._template(document, faults)
         self._content(document, faults)
         expires_at = self._expiry(document, now, faults)
@@ -56,7 +61,7 @@ class Checker:
             return faults
         return Checked(addresses=addresses, template=template, expires_at=expires_at)
 
-    def _addresses(self, document: Document, faults: list[Fault]) -> Mapping[str, Sequence[str]]:
+    def _addresses(self, document: Document, faults: list[Fault], *, test: bool) -> Mapping[str, Sequence[str]]:
         found: dict[str, Sequence[str]] = {}
         for name in dict.fromkeys(document["channels"]):
             addresses = self._channels[name].addresses(document["recipient"])
@@ -64,7 +69,19 @@ class Checker:
                 faults.append(addresses)
             else:
                 found[name] = addresses
+                names = [of for address in addresses if (of := magic.name_of(address)) is not None]
+                faults.extend([wrong for of in names if (wrong := self._magic(name, of, test=test)) is not None])
         return found
+
+    def _magic(self, channel: str, name: str, *, test: bool) -> Fault | None:
+        """Return what is wrong with a magic recipient of this name, None if nothing is."""
+        if test and name in magic.ALL:
+            return None
+        pointer = f"/recipient/{next(iter(self._channels[channel].fragments()['recipient']))}"
+        if test:
+            detail = f"is no magic recipient that is known; {suggest.mend(name, magic.ALL)}"
+            return Fault(pointer=pointer, detail=detail)
+        return Fault(pointer=pointer, detail="is a magic recipient, and those are for test keys only")
 
     def _template(self, document: Document, faults: list[Fault]) -> Template | None:
         name = document.get("template")

@@ -35,8 +35,9 @@ def fan_out(
     tenant: str,
     semantics: Semantics,
     now: datetime,
+    test: bool = False,
 ) -> Fanout:
-    """Return the deliveries of a checked document."""
+    """Return the deliveries of a checked document. Those of a `test` say so, and never reach a provider."""
     common = _common(document, checked, notification_id=notification_id, tenant=tenant, semantics=semantics, now=now)
     content = document.get("content", {})
     made = tuple(
@@ -45,6 +46,7 @@ def fan_out(
             channel=channel,
             address=address,
             content=content.get(channel),
+            test=test,
             **common,
         )
         for channel, addresses in checked.addresses.items()
@@ -56,7 +58,7 @@ def fan_out(
         notification_id=notification_id,
         deliveries=made,
         records=(*(_record(delivery, key, now) for delivery in made), envelope.audit_record(event)),
-        answer=_answer(notification_id, made),
+        answer=_answer(notification_id, made, test=test),
     )
 
 
@@ -87,7 +89,9 @@ def _common(
 
 
 def _record(delivery: Delivery, key: bytes, now: datetime) -> Record:
-    attributes = Envelope(id=delivery.id, type=deliveries.CLOUD_EVENT_TYPE, time=now, schema=deliveries.SCHEMA)
+    attributes = Envelope(
+        id=delivery.id, type=deliveries.CLOUD_EVENT_TYPE, time=now, schema=deliveries.schema_of(delivery)
+    )
     hop = hops.first(now=now, expires_at=delivery.expires_at)
     return Record(
         topic=topics.delivery(delivery.channel, delivery.lane),
@@ -116,10 +120,12 @@ def _accepted(
             "metadata": document.get("metadata", {}),
             "expires_at": rfc3339(checked.expires_at),
             "deliveries": [{"id": each.id, "channel": each.channel, "address": each.address} for each in made],
+            **({"test": True} if first.test else {}),
         },
     )
 
 
-def _answer(notification_id: str, made: tuple[Delivery, ...]) -> bytes:
+def _answer(notification_id: str, made: tuple[Delivery, ...], *, test: bool) -> bytes:
     told = [{"id": each.id, "channel": each.channel, "state": lifecycle.State.ACCEPTED} for each in made]
-    return msgspec.json.encode({"id": notification_id, "deliveries": told})
+    answer = {"id": notification_id, "deliveries": told}
+    return msgspec.json.encode({**answer, "test": True} if test else answer)

@@ -1,6 +1,6 @@
 """The producer: the way in, over HTTP and over the log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from fastapi import APIRouter, Response
@@ -18,6 +18,7 @@ from producer.suppressing import SuppressionSink
 from producer.suppressions_api import SuppressionsApi
 from tocsin import schemas, topics
 from tocsin.consume.ingest import Ingest
+from tocsin.consume.loop import Loop
 from tocsin.runtime.service import Context, Part, Service
 from tocsin.settings import sections
 from tocsin.settings.values import Settings
@@ -57,20 +58,28 @@ def _build(context: Context) -> Part:
     )
     if http.docs_open:
         _publish(asyncapi.text(asyncapi.document(schema.document)), api.router)
-    for channel in context.channels.values():
-        if channel.router is not None:
-            api.router.include_router(channel.router(context))
+    parts = [channel.part(context) for channel in context.channels.values() if channel.part is not None]
+    for part in parts:
+        if part.router is not None:
+            api.router.include_router(part.router)
     suppressions = SuppressionsApi(
         store=context.store, channels=context.channels, publisher=context.publisher, clock=context.clock
     )
     api.router.include_router(suppressions.router)
     suppressing = _suppressing(context)
-    checks = {
+    checks = {check: each for part in parts for check, each in part.checks.items()} | {
         requests.name: _check(requests),
         suppressing.name: _check(suppressing),
         backlog.name: lambda: Check(ok=not backlog.detail, detail=backlog.detail),
     }
-    return Part(router=api.router, loops=(requests, backlog, suppressing), checks=checks)
+    loops: Sequence[Loop] = (requests, backlog, suppressing, *(loop for part in parts for loop in part.loops))
+
+    async def aclose() -> None:
+        for part in parts:
+            if part.aclose is not None:
+                await part.aclose()
+
+    return Part(router=api.router, loops=loops, checks=checks, aclose=aclose)
 
 
 def _publish(text: str, router: APIRouter) -> None:

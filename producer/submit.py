@@ -113,27 +113,29 @@ class Submitter:
         self._clock = clock
         self._randbytes = randbytes
 
-    async def submit(self, tenant: str, items: Sequence[Item]) -> Sequence[Result]:
-        """Take what can be taken and say what became of each, in order.
+    async def submit(self, tenant: str, items: Sequence[Item], *, test: bool = False) -> Sequence[Result]:
+        """Take what can be taken and say what became of each, in order. A `test` reaches no provider.
 
         Raises LogFull, LogUnavailable and StoreUnavailable (nothing was taken), NotDurableInTime (it may have been).
         """
         self._take_intake()
         if self._lookups:
             wholes = [await registered.completed(item.document, tenant, self._lookups) for item in items]
-            prepared = [self._prepare(tenant, item, whole) for item, whole in zip(items, wholes, strict=True)]
+            prepared = [
+                self._prepare(tenant, item, whole, test=test) for item, whole in zip(items, wholes, strict=True)
+            ]
         else:
-            prepared = [self._prepare(tenant, item, item.document) for item in items]
+            prepared = [self._prepare(tenant, item, item.document, test=test) for item in items]
         good = [each for each in prepared if isinstance(each, _Prepared)]
         answers = iter(await self._accept(good)) if good else iter(())
         return [_result(each, next(answers)) if isinstance(each, _Prepared) else each for each in prepared]
 
-    def _prepare(self, tenant: str, item: Item, whole: Any) -> "_Prepared | Refused":
+    def _prepare(self, tenant: str, item: Item, whole: Any, *, test: bool) -> "_Prepared | Refused":
         # `whole` is the document with what is registered: only its addresses come from there.
         if faults := self._schema.faults(item.document):
             return Refused(faults=faults)
         now = self._clock.now()
-        checked = self._checker.check(whole, size=item.size, now=item.asked_at or now)
+        checked = self._checker.check(whole, size=item.size, now=item.asked_at or now, test=test)
         if not isinstance(checked, Checked):
             return Refused(faults=checked)
         fanout = fan_out(
@@ -143,19 +145,20 @@ class Submitter:
             tenant=tenant,
             semantics=self._semantics(item.document),
             now=now,
+            test=test,
         )
-        return _Prepared(fanout=fanout, submission=self._submission(tenant, item, fanout))
+        return _Prepared(fanout=fanout, submission=self._submission(tenant, item, fanout, test=test))
 
     def _semantics(self, document: Mapping[str, Any]) -> Semantics:
         once = document.get("category", "default") in self._config.at_most_once_categories
         return "at_most_once" if once else "at_least_once"
 
-    def _submission(self, tenant: str, item: Item, fanout: Fanout) -> Submission:
+    def _submission(self, tenant: str, item: Item, fanout: Fanout, *, test: bool) -> Submission:
         if item.key is None:
             return Submission(records=fanout.records, answer=fanout.answer)
         claim = SubmitClaim(
             tenant=tenant,
-            key=item.key,
+            key=_key_of_test(item.key) if test else item.key,
             fingerprint=hashlib.sha256(msgspec.json.encode(item.document, order="sorted")).digest(),
             expires_at=self._clock.now() + self._config.keep_keys,
         )
@@ -173,6 +176,11 @@ class Submitter:
 class _Prepared:
     fanout: Fanout
     submission: Submission
+
+
+def _key_of_test(key: str) -> str:
+    """Return the key that a test's is kept as: it must not be taken for the same key of a live notification."""
+    return f"test:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def _result(prepared: _Prepared, answer: SubmitAnswer) -> Result:

@@ -1,6 +1,8 @@
 """The body of a delivery record: what one channel needs to reach one address. It never changes after accept.
 
-The struct mirrors `schemas/delivery.json`, version 1. Readers keep every version that a retained record may have.
+The struct mirrors `schemas/delivery.json`. Readers keep every version that a retained record may have. A record has the
+lowest version that says all of it: only a test needs version 2, so that a worker of before, which would send it to a
+provider, refuses it.
 """
 
 from datetime import datetime
@@ -10,6 +12,8 @@ from typing import Any, Literal
 import msgspec
 
 SCHEMA = "urn:tocsin:schema:delivery:1"
+SCHEMA_OF_TESTS = "urn:tocsin:schema:delivery:2"
+SCHEMAS = frozenset({SCHEMA, SCHEMA_OF_TESTS})
 CLOUD_EVENT_TYPE = "tocsin.delivery"
 
 # The tenant of everything until more are made, and of what cannot be read.
@@ -50,7 +54,10 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One channel and one address of a notification. Exactly one of `template` and `content` is set."""
+    """One channel and one address of a notification. Exactly one of `template` and `content` is set.
+
+    A `test` never reaches a provider.
+    """
 
     id: str
     notification_id: str
@@ -68,6 +75,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     content: dict[str, Any] | None = None
     attachments: tuple[Attachment, ...] = ()
     metadata: dict[str, str] = {}
+    test: bool = False
 
 
 _encoder = msgspec.json.Encoder()
@@ -82,3 +90,8 @@ def encode(delivery: Delivery) -> bytes:
 def decode(body: bytes) -> Delivery:
     """Return the delivery in a record body. Raises ValueError (msgspec's and Unicode's are such) or RecursionError."""
     return _decoder.decode(body)
+
+
+def schema_of(delivery: Delivery) -> str:
+    """Return the schema to name in the record's envelope."""
+    return SCHEMA_OF_TESTS if delivery.test else SCHEMA

@@ -18,6 +18,7 @@ def create(
         list[str],
         typer.Option(metavar="SCOPE", help="submit, read, operate or admin; may be repeated.", show_default=False),
     ],
+    test: Annotated[bool, typer.Option("--test", help="A test key: what it submits never reaches a provider.")] = False,
     as_json: options.AsJson = False,
     url: options.Url = None,
     key: options.Key = None,
@@ -33,15 +34,21 @@ def create(
     Examples:
       tocsin keys create shop --scope submit --scope read
       tocsin keys create shop --scope submit --json | jq -r .key > shop.key
+      tocsin keys create shop-ci --scope submit --scope read --test
     """
-    body = msgspec.json.encode({"name": name, "scopes": scope})
+    body = msgspec.json.encode({"name": name, "scopes": scope} | ({"mode": "test"} if test else {}))
     with session.connected(ctx, url=url, key=key, key_file=key_file) as gateway:
         answer = gateway.post("keys", body=body)
     if as_json:
         output.raw_json(answer.raw)
         return
     made = answer.document
-    facts = (("id", made["id"]), ("name", made["name"]), ("scopes", " ".join(made["scopes"])))
+    facts = (
+        ("id", made["id"]),
+        ("name", made["name"]),
+        ("scopes", " ".join(made["scopes"])),
+        ("mode", made["mode"]),
+    )
     output.out().print(output.facts(*facts, ("key", Text(output.plain(made["key"]), style="bold"))))
     output.note("Keep the key now: it cannot be shown again.")
 
@@ -66,10 +73,11 @@ def list_(
         output.raw_json(answer.raw)
         return
     now = world.of(ctx).now()
-    table = output.table("ID", "NAME", "SCOPES", "CREATED", "REVOKED")
+    table = output.table("ID", "NAME", "SCOPES", "MODE", "CREATED", "REVOKED")
     for each in answer.document["items"]:
         moments = (_when(each["created_at"], now), _when(each["revoked_at"], now))
-        table.add_row(output.plain(each["id"]), output.plain(each["name"]), " ".join(each["scopes"]), *moments)
+        facts = (output.plain(each["id"]), output.plain(each["name"]), " ".join(each["scopes"]), each["mode"])
+        table.add_row(*facts, *moments)
     output.out().print(table)
 
 

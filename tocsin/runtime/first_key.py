@@ -7,7 +7,7 @@ from pathlib import Path
 from tocsin.errors import SettingsError
 from tocsin.settings.secrets import secret
 from tocsin.store.keys import Keys, Scope
-from tocsin.web.keys import hashed, newkey, well_formed
+from tocsin.web.keys import hashed, mode_of, newkey
 
 _SCOPES: frozenset[Scope] = frozenset({"submit", "read", "operate", "admin"})
 _VARIABLE = "TOCSIN_BOOTSTRAP_KEY"
@@ -32,8 +32,8 @@ async def ensure(
     """
     given = secret(environ.get(_VARIABLE), environ.get(f"{_VARIABLE}_FILE"), key=_VARIABLE)
     if given is not None:
-        if not well_formed(given):
-            raise SettingsError(f"{_VARIABLE} is no key: it must be `tcs_` and 43 characters of A-Z a-z 0-9 - _")
+        if mode_of(given) != "live":
+            raise SettingsError(f"{_VARIABLE} is no live key: it must be `tcs_` and 43 characters of A-Z a-z 0-9 - _")
         await _keep(keys, given, "bootstrap")
         return None
     if demo:
@@ -58,7 +58,7 @@ async def _demo_key(keys: Keys, path: Path, randbytes: Callable[[int], bytes]) -
 
 def _read(path: Path) -> str | None:
     text = path.read_text(encoding="utf-8").strip() if path.exists() else ""
-    return text if well_formed(text) else None
+    return text if mode_of(text) == "live" else None
 
 
 def _write(path: Path, plain: str) -> None:

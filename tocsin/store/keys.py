@@ -14,6 +14,8 @@ from tocsin.store.engine import Store
 from tocsin.store.tables import api_keys
 
 Scope = Literal["submit", "read", "operate", "admin"]
+# What a `test` key submits never reaches a provider.
+Mode = Literal["live", "test"]
 
 _PREFIX = "key_"
 
@@ -27,6 +29,7 @@ class Key:
     name: str
     scopes: frozenset[Scope]
     created_at: datetime
+    mode: Mode = "live"
     revoked_at: datetime | None = None
 
 
@@ -37,7 +40,9 @@ class Keys:
         self._store = store
         self._clock = clock
 
-    async def create(self, *, tenant: str, name: str, scopes: Iterable[Scope], key_hash: str) -> Key:
+    async def create(
+        self, *, tenant: str, name: str, scopes: Iterable[Scope], key_hash: str, mode: Mode = "live"
+    ) -> Key:
         """Keep a new key under its hash. One that is kept already (given again at a start) stays as it is."""
         row = {
             "id": ids.hashed(_PREFIX, key_hash),
@@ -46,6 +51,7 @@ class Keys:
             "hash": key_hash,
             "scopes": " ".join(sorted(set(scopes))),
             "created_at": to_ms(self._clock.now()),
+            "mode": mode,
         }
         async with self._store.write() as connection:
             await connection.execute(upsert.insert(connection, api_keys).on_conflict_do_nothing(), row)
@@ -89,5 +95,6 @@ def _key(row: Row[Any]) -> Key:
         name=row.name,
         scopes=frozenset(cast(Sequence[Scope], row.scopes.split())),
         created_at=from_ms(row.created_at),
+        mode=cast(Mode, row.mode),
         revoked_at=None if row.revoked_at is None else from_ms(row.revoked_at),
     )

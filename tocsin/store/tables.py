@@ -4,7 +4,7 @@ Times are whole milliseconds since 1970, as in the hop headers: eight bytes that
 database, and that no driver turns into local time.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 metadata = MetaData()
 
@@ -35,7 +35,8 @@ quarantine = Table(
     Column("at", BigInteger, nullable=False),
 )
 
-# API keys by their hash; the key itself is shown once and kept nowhere. `scopes` is a list with spaces between.
+# API keys by their hash; the key itself is shown once and kept nowhere. `scopes` is a list with spaces between; `mode`
+# is `live` or `test`.
 api_keys = Table(
     "api_keys",
     metadata,
@@ -46,6 +47,7 @@ api_keys = Table(
     Column("scopes", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    Column("mode", Text, nullable=False, server_default="live"),
     Index("api_keys_by_hash", "hash", unique=True),
 )
 
@@ -61,6 +63,8 @@ templates = Table(
 
 # Addresses that nothing is sent to. What was lifted stays for a while, so that every process learns of it and that the
 # same old bounce, read again, does not bring it back. `changed_at` is when the row was written, by the writer's clock.
+# `category` is the one that is held back, null where all are; `address_id` is the same in all rows of an address, and
+# the id of the one without a category. It is null where a process wrote the row that knows of no categories.
 suppressions = Table(
     "suppressions",
     metadata,
@@ -74,6 +78,19 @@ suppressions = Table(
     Column("expires_at", BigInteger),
     Column("lifted_at", BigInteger),
     Column("changed_at", BigInteger, nullable=False),
+    Column("category", Text),
+    Column("address_id", Text),
     Index("suppressions_newest", "tenant", "added_at", "id"),
     Index("suppressions_changed", "changed_at", "id"),
+    Index("suppressions_of_address", "address_id"),
+    Index("suppressions_of_reason", "tenant", "reason", "added_at", "id"),
+    Index("suppressions_of_channel", "tenant", "channel", "added_at", "id"),
+    Index(
+        "suppressions_of_category",
+        *("tenant", "category", "added_at", "id"),
+        sqlite_where=text("category IS NOT NULL"),
+        postgresql_where=text("category IS NOT NULL"),
+    ),
+    Index("suppressions_lifted", "lifted_at"),
+    Index("suppressions_expiring", "expires_at"),
 )

@@ -1,6 +1,7 @@
 """Who asks, and may they? `Authorization: Bearer tcs_…` or `X-API-Key: tcs_…`, and a scope for each operation.
 
-`requires("submit")` is a dependency of a route; it finds the application's `Authenticator` on `app.state`.
+`requires("submit")` is a dependency of a route; it finds the application's `Authenticator` on `app.state`. A test key
+opens only what keeps tests and the rest apart, and says so: `requires("submit", test_keys=True)`.
 """
 
 from collections.abc import Callable
@@ -28,6 +29,7 @@ class Principal:
     key_id: str
     name: str
     scopes: frozenset[Scope]
+    test: bool = False
 
     def may(self, scope: Scope) -> bool:
         """Return whether the key has the scope; `admin` has all."""
@@ -77,16 +79,17 @@ class Authenticator:
 
 
 def _principal(key: Key) -> Principal:
-    return Principal(tenant=key.tenant, key_id=key.key_id, name=key.name, scopes=key.scopes)
+    return Principal(tenant=key.tenant, key_id=key.key_id, name=key.name, scopes=key.scopes, test=key.mode == "test")
 
 
 class _Requires(SecurityBase):
     """The dependency. One object rather than FastAPI's bearer class and another one, for it runs on every request."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, *, test_keys: bool) -> None:
         self.model = HTTPBearer(bearerFormat="tcs_…", description="An API key. `X-API-Key: tcs_…` does as well.")
         self.scheme_name = "ApiKey"
         self._scope = scope
+        self._test_keys = test_keys
 
     async def __call__(self, request: Request) -> Principal:
         """Return who asks. Raises ProblemError: 401 without a valid key, 403 without the scope."""
@@ -100,12 +103,17 @@ class _Requires(SecurityBase):
             detail = f"This needs an API key with the scope `{self._scope}`; make one with `tocsin keys create`."
             challenge = _challenge('error="insufficient_scope"', f'scope="{self._scope}"')
             raise ProblemError(403, "forbidden", detail, headers=challenge)
+        if principal.test and not self._test_keys:
+            raise ProblemError(403, "forbidden", "A test key submits tests and reads them; this needs a live key.")
         return principal
 
 
-def requires(scope: Scope) -> Callable[[Request], object]:
-    """Return a dependency that lets in keys with this scope: `Annotated[Principal, Depends(requires("read"))]`."""
-    return _Requires(scope)
+def requires(scope: Scope, *, test_keys: bool = False) -> Callable[[Request], object]:
+    """Return a dependency that lets in keys with this scope: `Annotated[Principal, Depends(requires("read"))]`.
+
+    With `test_keys`, the route lets test keys in as well, and sees to it that they touch nothing but tests.
+    """
+    return _Requires(scope, test_keys=test_keys)
 
 
 def _presented(request: Request) -> str:

@@ -1,4 +1,7 @@
-"""API keys: `tcs_` and 43 base64url characters (256 random bits), of which only the hash is ever stored."""
+"""API keys: `tcs_` and 43 base64url characters (256 random bits), of which only the hash is ever stored.
+
+A test key begins with `tcs_test_`, so that everybody sees what it is.
+"""
 
 import base64
 import hashlib
@@ -6,11 +9,13 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
-from tocsin.store.keys import Key
+from tocsin.store.keys import Key, Mode
 
 PREFIX = "tcs_"
+TEST_PREFIX = "tcs_test_"
 
-_FORM = re.compile(r"tcs_[A-Za-z0-9_\-]{43}", re.ASCII)
+# 43 characters follow in both, so the length tells which it is: those of a live key may begin with `test_` by chance.
+_FORM = re.compile(r"tcs_(test_)?[A-Za-z0-9_\-]{43}", re.ASCII)
 
 
 class KeyStore(Protocol):
@@ -20,9 +25,10 @@ class KeyStore(Protocol):
         """Return the key with this hash, None if there is none or it is revoked. May raise StoreUnavailable."""
 
 
-def newkey(randbytes: Callable[[int], bytes]) -> tuple[str, str]:
+def newkey(randbytes: Callable[[int], bytes], *, mode: Mode = "live") -> tuple[str, str]:
     """Return a new key, to be shown once, and its hash, to be stored. `randbytes` must be fit for secrets."""
-    plain = PREFIX + base64.urlsafe_b64encode(randbytes(32)).rstrip(b"=").decode()
+    prefix = TEST_PREFIX if mode == "test" else PREFIX
+    plain = prefix + base64.urlsafe_b64encode(randbytes(32)).rstrip(b"=").decode()
     return plain, hashed(plain)
 
 
@@ -33,4 +39,12 @@ def hashed(plain: str) -> str:
 
 def well_formed(plain: str) -> bool:
     """Return whether this can be a key at all, so that the store need not be asked about anything else."""
-    return _FORM.fullmatch(plain) is not None
+    return mode_of(plain) is not None
+
+
+def mode_of(plain: str) -> Mode | None:
+    """Return the mode that a key says of itself, None if it is no key."""
+    found = _FORM.fullmatch(plain)
+    if found is None:
+        return None
+    return "test" if found[1] else "live"

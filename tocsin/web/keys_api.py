@@ -14,8 +14,8 @@ from starlette.responses import Response
 from tocsin import ids
 from tocsin.clock import rfc3339
 from tocsin.lifecycle import AuditEvent, Event
-from tocsin.store.keys import Key, Keys
-from tocsin.validation import Schema
+from tocsin.store.keys import Key, Keys, Mode, Scope
+from tocsin.validation import Fault, Schema
 from tocsin.web import body, keys_docs, problems
 from tocsin.web.auth import Authenticator, Principal, requires
 from tocsin.web.keys import newkey
@@ -25,6 +25,7 @@ Publish = Callable[[AuditEvent], Awaitable[None]]
 Admin = Annotated[Principal, Depends(requires("admin"))]
 
 _MAX_BODY = 16 * 1024
+_OF_TEST_KEYS: frozenset[Scope] = frozenset({"submit", "read"})
 
 
 def router(keys: Keys, publish: Publish, *, randbytes: Callable[[int], bytes]) -> APIRouter:
@@ -51,9 +52,12 @@ class _Api:
         wanted = body.decode(await body.read(request, limit=_MAX_BODY))
         if faults := self._wanted.faults(wanted):
             raise problems.invalid(*faults)
-        plain, key_hash = newkey(self._randbytes)
+        mode: Mode = wanted.get("mode", "live")
+        if mode == "test" and not _OF_TEST_KEYS.issuperset(wanted["scopes"]):
+            raise problems.invalid(Fault(pointer="/scopes", detail="of a test key can be `submit` and `read` only"))
+        plain, key_hash = newkey(self._randbytes, mode=mode)
         key = await self._keys.create(
-            tenant=principal.tenant, name=wanted["name"], scopes=wanted["scopes"], key_hash=key_hash
+            tenant=principal.tenant, name=wanted["name"], scopes=wanted["scopes"], key_hash=key_hash, mode=mode
         )
         # Should this fail, nobody has been told the key, and so nobody ever uses it.
         await self._publish(_event(Event.OPERATOR_KEY_CREATED, key, principal, key.created_at))
@@ -87,6 +91,7 @@ def _view(key: Key) -> dict[str, Any]:
         "id": key.key_id,
         "name": key.name,
         "scopes": sorted(key.scopes),
+        "mode": key.mode,
         "created_at": rfc3339(key.created_at),
         "revoked_at": None if key.revoked_at is None else rfc3339(key.revoked_at),
     }
@@ -99,5 +104,11 @@ def _event(kind: Event, key: Key, principal: Principal, time: datetime) -> Audit
         type=kind,
         time=time,
         tenant=key.tenant,
-        data={"actor": principal.key_id, "key_id": key.key_id, "name": key.name, "scopes": sorted(key.scopes)},
+        data={
+            "actor": principal.key_id,
+            "key_id": key.key_id,
+            "name": key.name,
+            "scopes": sorted(key.scopes),
+            "mode": key.mode,
+        },
     )

@@ -8,6 +8,7 @@ _KEY: dict[str, Any] = {
     "id": "key_01m7z77eghvjzzy9x7dbaqsxt6",
     "name": "shop",
     "scopes": ["read", "submit"],
+    "mode": "live",
     "created_at": "2026-03-01T12:00:00.000Z",
     "revoked_at": None,
 }
@@ -30,13 +31,25 @@ WANTED: dict[str, Any] = {
             "minItems": 1,
             "maxItems": 4,
             "items": {"type": "string", "enum": ["submit", "read", "operate", "admin"]},
-            "description": "What it may do; `admin` may do everything.",
+            "description": "What it may do; `admin` may do everything. A test key has `submit`, `read`, or both.",
+        },
+        "mode": {
+            "enum": ["live", "test"],
+            "default": "live",
+            "description": "What a `test` key submits never reaches a provider.",
         },
     },
 }
 
 
-_VIEW = {"id": TEXT, "name": TEXT, "scopes": listed(TEXT), "created_at": MOMENT, "revoked_at": MAYBE_MOMENT}
+_VIEW = {
+    "id": TEXT,
+    "name": TEXT,
+    "scopes": listed(TEXT),
+    "mode": {"enum": ["live", "test"]},
+    "created_at": MOMENT,
+    "revoked_at": MAYBE_MOMENT,
+}
 
 _LAST: dict[str, Any] = {
     "type": "urn:tocsin:problem:last-admin-key",

@@ -33,6 +33,7 @@ class Story:
     ttl: timedelta = TTL
     seconds: int = 0
     id: str = ""
+    test: bool = False
 
     def __post_init__(self) -> None:
         self.id = self.id or ids.notification_id(self.made, _random.randbytes)
@@ -61,6 +62,7 @@ class Story:
                     {"id": self.delivery(number), "channel": channel, "address": address}
                     for number, (channel, address) in enumerate(self.addresses)
                 ],
+                **({"test": True} if self.test else {}),
             },
         )
 

@@ -79,6 +79,29 @@ async def test_a_tenant_finds_its_own(client: httpx.AsyncClient, stories: dict[s
     assert [each["id"] for each in answer.json()["notifications"]] == [stories["other"].id]
 
 
+async def test_tests_are_told_and_may_be_left_out(client: httpx.AsyncClient, store: Store) -> None:
+    live, test, unknown = Story(made=NOW), Story(made=NOW + timedelta(minutes=1), test=True), Story(made=NOW)
+    await ingest(store, [*live.happy(), *test.happy(), unknown.delivered()])
+
+    assert (await client.get(f"/v1/notifications/{test.id}")).json()["test"] is True
+    assert await listed(client, test="true") == [test.id]
+    assert set(await listed(client, test="false")) == {live.id, unknown.id}
+    assert await listed(client, test="true", state="delivered") == [test.id]
+
+
+async def test_a_test_key_finds_nothing_but_tests(client: httpx.AsyncClient, store: Store) -> None:
+    # Of the last one it is not known what it is, for its first event has not come. Nothing here is so young that it is
+    # waited for.
+    made = NOW - timedelta(hours=1)
+    live, test, unknown = Story(made=made), Story(made=made, test=True), Story(made=made)
+    await ingest(store, [*live.happy(), *test.happy(), unknown.delivered()])
+    client.headers.update(key("default", "read", mode="test"))
+
+    assert await listed(client) == await listed(client, test="false") == [test.id]
+    found = [await client.get(f"/v1/notifications/{story.id}") for story in (live, test, unknown)]
+    assert [answer.status_code for answer in found] == [404, 200, 404]
+
+
 async def test_a_line_of_the_list(client: httpx.AsyncClient, stories: dict[str, Story]) -> None:
     answer = await client.get("/v1/notifications", params={"recipient": "bob"})
 
@@ -95,6 +118,7 @@ async def test_a_line_of_the_list(client: httpx.AsyncClient, stories: dict[str, 
                 "metadata": {"order_id": "1001"},
                 "accepted_at": "2030-01-01T00:02:00.000Z",
                 "expires_at": "2030-01-02T00:02:00.000Z",
+                "test": False,
             }
         ],
         "next_cursor": None,
@@ -161,6 +185,7 @@ async def test_a_parameter_that_is_wrong_is_told(
             "notification_metadata_by_value (tenant=? AND key=? AND value=? AND notification_id<?)",
         ),
         (Wanted(channel="x"), "deliveries_by_notification (notification_id=?)"),
+        (Wanted(test=True), "notifications_of_tests (tenant=? AND id<?)"),
     ],
 )
 async def test_an_index_answers(store: Store, wanted: Wanted, through: str) -> None:
@@ -184,6 +209,7 @@ async def test_docs_have_the_parameters_and_examples(client: httpx.AsyncClient) 
         "state",
         "channel",
         "category",
+        "test",
         "from",
         "to",
         "limit",

@@ -9,13 +9,14 @@ SHOP = {
     "id": "key_01m7z77eghvjzzy9x7dbaqsxt6",
     "name": "shop",
     "scopes": ["read", "submit"],
+    "mode": "live",
     "created_at": "2030-01-01T10:00:00.000Z",
     "revoked_at": None,
 }
 TABLE = """\
-ID                              NAME  SCOPES       CREATED        REVOKED
-key_01m7z77eghvjzzy9x7dbaqsxt6  shop  read submit  2 h ago
-key_01m7z77eghvjzzy9x7dbaqsxt7  old   read submit  2 h 1 min ago  15 s ago
+ID                              NAME  SCOPES       MODE  CREATED        REVOKED
+key_01m7z77eghvjzzy9x7dbaqsxt6  shop  read submit  live  2 h ago
+key_01m7z77eghvjzzy9x7dbaqsxt7  old   read submit  test  2 h 1 min ago  15 s ago
 """
 
 
@@ -30,9 +31,19 @@ def test_a_new_key_is_shown_with_the_warning_that_it_is_once(run: Run, gateway: 
         ["id", SHOP["id"]],
         ["name", "shop"],
         ["scopes", "read", "submit"],
+        ["mode", "live"],
         ["key", KEY],
     ]
     assert "cannot be shown again" in result.stderr
+
+
+def test_a_test_key_is_asked_for_and_told(run: Run, gateway: FakeGateway) -> None:
+    gateway.on("POST", "/v1/keys", answer({**SHOP, "mode": "test", "key": KEY}, 201))
+
+    result = run("keys", "create", "ci", "--scope", "submit", "--test")
+
+    assert gateway.body() == {"name": "ci", "scopes": ["submit"], "mode": "test"}
+    assert ["mode", "test"] in [line.split() for line in result.stdout.splitlines()]
 
 
 def test_a_new_key_in_json(run: Run, gateway: FakeGateway) -> None:
@@ -62,7 +73,7 @@ def test_an_unknown_scope_is_told_by_the_gateway(run: Run, gateway: FakeGateway)
 
 def test_the_list(run: Run, gateway: FakeGateway) -> None:
     times = {"created_at": "2030-01-01T09:59:20.000Z", "revoked_at": "2030-01-01T12:00:15.000Z"}
-    old = {**SHOP, "id": "key_01m7z77eghvjzzy9x7dbaqsxt7", "name": "old", **times}
+    old = {**SHOP, "id": "key_01m7z77eghvjzzy9x7dbaqsxt7", "name": "old", "mode": "test", **times}
     gateway.on("GET", "/v1/keys", answer({"items": [SHOP, old], "next_cursor": None}))
 
     result = run("keys", "list")

@@ -1,6 +1,7 @@
 """What is wrong with a notification is found at once, with its place and what to write instead."""
 
 import base64
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ import msgspec
 import pytest
 
 from producer.check import Checked, Checker
-from tocsin.validation import Schema
+from tocsin.validation import Fault, Schema
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 DOCUMENT: dict[str, Any] = {
@@ -117,3 +118,22 @@ def test_what_the_schema_refuses_is_worded(schema: Schema, changes: dict[str, An
     faults = {fault.pointer: fault.detail for fault in schema.faults({**DOCUMENT, **changes})}
 
     assert words in faults[pointer]
+
+
+def test_magic_recipients_are_for_tests_only(checker: Checker) -> None:
+    known, unknown = (
+        without(recipient={"email": f"{name}+1@magic.invalid"}) for name in ("deferred", "deferred-twice")
+    )
+
+    assert check(checker, known) == {"/recipient/email": "is a magic recipient, and those are for test keys only"}
+    assert isinstance(checker.check(known, size=1, now=NOW, test=True), Checked)
+    assert isinstance(checker.check(DOCUMENT, size=1, now=NOW, test=True), Checked)
+    assert [fault.pointer for fault in faults_of(checker, unknown)] == ["/recipient/email"]
+    assert "did you mean deferred" in faults_of(checker, unknown)[0].detail
+
+
+def faults_of(checker: Checker, document: dict[str, Any]) -> Sequence[Fault]:
+    """Return what is wrong with a document as a test."""
+    found = checker.check(document, size=1, now=NOW, test=True)
+    assert not isinstance(found, Checked)
+    return found

@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import pytest
 
 from channels.reading import Readable, Reader
 from producer.check import Checked
 from producer.fanout import Fanout, fan_out
 from tests.unit.producer.test_check import DOCUMENT
+from tocsin import delivery as deliveries
 from tocsin import envelope, schemas
 from tocsin.lifecycle import Event
 from tocsin.record import Received
@@ -17,14 +19,15 @@ NOW = datetime(2030, 1, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 ID = "ntf_01m7z77eghj90ssyrw6dqrsw9x"
 
 
-def fanned(document: dict[str, Any]) -> Fanout:
+def fanned(document: dict[str, Any], *, test: bool = False) -> Fanout:
     checked = Checked(addresses={"email": ("ada@example.test",)}, template=None, expires_at=NOW + timedelta(hours=1))
-    return fan_out(document, checked, notification_id=ID, tenant="t", semantics="at_least_once", now=NOW)
+    return fan_out(document, checked, notification_id=ID, tenant="t", semantics="at_least_once", now=NOW, test=test)
 
 
-def test_the_reader_reads_what_was_written() -> None:
+@pytest.mark.parametrize("test", [False, True])
+def test_the_reader_reads_what_was_written(*, test: bool) -> None:
     document = {**DOCUMENT, "content": {"email": {"subject": "s", "text": "t"}}, "lane": "bulk"}
-    record, _ = fanned(document).records
+    record, _ = fanned(document, test=test).records
     received = Received(
         topic=record.topic,
         partition=0,
@@ -62,3 +65,22 @@ def test_the_key_of_a_record_tells_nobody_the_address() -> None:
 
     assert record.key is not None
     assert b"ada" not in record.key
+
+
+def test_a_test_says_so_everywhere_and_in_a_version_that_workers_of_before_refuse() -> None:
+    fanout = fanned({**DOCUMENT, "content": {"email": {"subject": "s", "text": "t"}}}, test=True)
+    record, told = fanout.records
+
+    assert schemas.load("delivery").faults(msgspec.json.decode(record.value)) == ()
+    assert deliveries.decode(record.value).test is True
+    assert envelope.read(record.headers).schema == "urn:tocsin:schema:delivery:2"
+    assert envelope.audit_event(told.value).data["test"] is True
+    assert schemas.load("audit-event").faults(msgspec.json.decode(told.value)) == ()
+    assert msgspec.json.decode(fanout.answer)["test"] is True
+
+
+def test_nothing_of_what_is_no_test_speaks_of_tests() -> None:
+    fanout = fanned(DOCUMENT)
+
+    assert envelope.read(fanout.records[0].headers).schema == "urn:tocsin:schema:delivery:1"
+    assert not [each for each in (*(record.value for record in fanout.records), fanout.answer) if b'"test"' in each]

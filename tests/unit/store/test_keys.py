@@ -43,6 +43,14 @@ async def test_a_key_is_found_by_its_hash_until_it_is_revoked(keys: Keys, clock:
     assert await keys.of_tenant("default") == [revoked]
 
 
+async def test_a_key_is_live_unless_it_is_made_for_tests(keys: Keys) -> None:
+    live = await keys.create(tenant="default", name="shop", scopes=["submit"], key_hash="h1")
+    test = await keys.create(tenant="default", name="ci", scopes=["submit"], key_hash="h2", mode="test")
+
+    assert (live.mode, test.mode) == ("live", "test")
+    assert await keys.find("h2") == test
+
+
 async def test_revoking_twice_keeps_the_first_time(keys: Keys, clock: ManualClock) -> None:
     made = await keys.create(tenant="default", name="shop", scopes=["read"], key_hash="h1")
     first = await keys.revoke(made.key_id, tenant="default")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import tomllib
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -10,18 +11,22 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from tocsin.errors import StoreUnavailable
-from tocsin.store import tables
+from tocsin.runtime.clock import SystemClock
+from tocsin.store import migrate, tables
 from tocsin.store.engine import Store, open_store
 from tocsin.store.migrate import check, upgrade
+from tocsin.store.suppressions import Suppressions, identity
 
 _PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 # The ledger's, which are on PostgreSQL only and have no use for SQLAlchemy's tables.
 _LEDGER = {"ledger_attempts", "ledger_submits"}
+_KEPT = ("api_keys", "suppressions", "notifications")
 
 
 def _owners() -> Iterator[MetaData]:
@@ -55,6 +60,14 @@ def _shape(connection: Connection) -> dict[str, list[tuple[str, bool]]]:
     }
 
 
+def _words(sql: str) -> list[str]:
+    """Return the words of a definition in no order: a column that came later stands behind the constraints.
+
+    A table that was made anew by a migration has its name in quotes.
+    """
+    return sorted(re.findall(r"\w+|[^\w\s,()\"]+", sql))
+
+
 async def test_the_history_makes_the_tables_that_the_code_means(empty: Store) -> None:
     await upgrade(empty)
 
@@ -76,13 +89,13 @@ async def test_partial_indexes_and_tables_without_row_ids_are_migrated_as_they_a
     async with open_store(f"sqlite:///{tmp_path / 'migrated.db'}") as store:
         await upgrade(store)
         async with store.read() as connection:
-            migrated = {name: " ".join(sql.split()) for name, sql in await connection.execute(query)}
+            migrated = {name: _words(sql) for name, sql in await connection.execute(query)}
     async with open_store(f"sqlite:///{tmp_path / 'meant.db'}") as store:
         async with store.write() as connection:
             for owner in _owners():
                 await connection.run_sync(owner.create_all)
         async with store.read() as connection:
-            meant = {name: " ".join(sql.split()) for name, sql in await connection.execute(query)}
+            meant = {name: _words(sql) for name, sql in await connection.execute(query)}
 
     assert migrated == meant
 
@@ -146,3 +159,37 @@ async def test_text_is_ordered_by_its_bytes_whatever_the_locale_of_the_database(
         ordered = list(await connection.scalars(text("SELECT name FROM templates ORDER BY name")))
 
     assert ordered == ["B", "_", "a_", "aa", "b"]
+
+
+def _migrated(connection: Connection, revision: str) -> None:
+    """Bring the tables to a revision, forwards or back."""
+    config = migrate._config()
+    config.attributes["connection"] = connection
+    newer = MigrationContext.configure(connection).get_current_revision() or ""
+    (command.downgrade if newer > revision else command.upgrade)(config, revision)
+
+
+async def _to(store: Store, revision: str) -> None:
+    async with store.migrate() as connection:
+        await connection.run_sync(_migrated, revision)
+
+
+async def test_what_was_there_before_tests_and_categories_stays_what_it_was(empty: Store) -> None:
+    row = identity("default", "email", "Ada@example.test")
+    await _to(empty, "0005")
+    async with empty.write() as connection:
+        await connection.execute(text("INSERT INTO api_keys VALUES ('key_1', 'default', 'a', 'h', 'read', 1, NULL)"))
+        columns = "id, tenant, channel, address, reason, source, added_at, changed_at"
+        values = f"'{row}', 'default', 'email', 'Ada@example.test', 'opt_out', 'smtp', 1, 1"
+        await connection.execute(text(f"INSERT INTO suppressions ({columns}) VALUES ({values})"))
+        columns = "id, tenant, state, accepted_at"
+        await connection.execute(text(f"INSERT INTO notifications ({columns}) VALUES ('ntf_1', 'default', 'dead', 1)"))
+    for revision in ("0008", "0005", "0008"):
+        await _to(empty, revision)
+
+    async with empty.read() as connection:
+        kept = {name: (await connection.execute(text(f"SELECT * FROM {name}"))).mappings().one() for name in _KEPT}
+    suppressions = Suppressions(store=empty, clock=SystemClock())
+    assert await suppressions.reason("default", "email", "ada@example.test", "newsletter") == "opt_out"
+    assert (kept["suppressions"]["address_id"], kept["suppressions"]["category"]) == (row, None)
+    assert (kept["api_keys"]["mode"], kept["notifications"]["test"]) == ("live", None)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import httpx
 
-from tocsin.store.keys import Key, Scope
+from tocsin.store.keys import Key, Mode, Scope
 from tocsin.web.keys import hashed, newkey
 
 Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
@@ -28,11 +28,11 @@ class Keys:
         self.asked += 1
         return self.held.get(key_hash)
 
-    def add(self, *scopes: Scope, tenant: str = "default") -> str:
-        plain, key_hash = newkey(self._random.randbytes)
+    def add(self, *scopes: Scope, tenant: str = "default", mode: Mode = "live") -> str:
+        plain, key_hash = newkey(self._random.randbytes, mode=mode)
         number = len(self.held)
         self.held[key_hash] = Key(
-            tenant=tenant, key_id=f"key_{number}", name="test", scopes=frozenset(scopes), created_at=_MADE
+            tenant=tenant, key_id=f"key_{number}", name="test", scopes=frozenset(scopes), created_at=_MADE, mode=mode
         )
         return plain
 

@@ -12,17 +12,17 @@ from tests.unit.web.support import Keys, Serve, Ticks, slug
 from tocsin.errors import StoreUnavailable
 from tocsin.store.keys import Key, Scope
 from tocsin.web.auth import Authenticator, Principal, requires
-from tocsin.web.keys import hashed, newkey, well_formed
+from tocsin.web.keys import hashed, mode_of, newkey, well_formed
 from tocsin.web.responses import Json
 
 _MADE = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def routes() -> APIRouter:
+def routes(*, test_keys: bool = False) -> APIRouter:
     router = APIRouter()
 
     @router.get("/things")
-    async def things(principal: Annotated[Principal, Depends(requires("read"))]) -> Json:
+    async def things(principal: Annotated[Principal, Depends(requires("read", test_keys=test_keys))]) -> Json:
         return Json({"tenant": principal.tenant, "key": principal.key_id})
 
     return router
@@ -46,6 +46,28 @@ def test_a_new_key_has_its_form_and_only_its_hash_is_needed() -> None:
 @pytest.mark.parametrize("plain", ["", "tcs_", "tcs_" + "a" * 42, "tcs_" + "a" * 44, "tcs_" + "é" * 43, "x" * 47])
 def test_what_is_no_key_is_not_looked_up(plain: str) -> None:
     assert not well_formed(plain)
+
+
+def test_a_test_key_has_a_form_of_its_own() -> None:
+    plain, _ = newkey(random.Random(1).randbytes, mode="test")
+
+    assert plain.startswith("tcs_test_")
+    assert mode_of(plain) == "test"
+    # A live one, though it begins alike: its random part has 43 characters, too.
+    assert mode_of("tcs_test_" + "a" * 38) == "live"
+    assert mode_of("tcs_test_" + "a" * 42) is None
+
+
+async def test_a_test_key_opens_nothing_that_does_not_say_so(serve: Serve, keys: Keys) -> None:
+    key = keys.add("read", mode="test")
+
+    response = await ask(serve, X_API_Key=key)
+    async with serve(routes(test_keys=True)) as client:
+        allowed = await client.get("/things", headers={"X-API-Key": key})
+
+    assert (response.status_code, slug(response)) == (403, "forbidden")
+    assert "live key" in response.json()["detail"]
+    assert allowed.status_code == 200
 
 
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer  {} "])

@@ -21,7 +21,7 @@ from tocsin.store.tables import metadata
 from tocsin.web import keys_api
 from tocsin.web.app import create_app
 from tocsin.web.auth import Authenticator
-from tocsin.web.keys import hashed, newkey, well_formed
+from tocsin.web.keys import hashed, mode_of, newkey, well_formed
 
 
 class Gateway:
@@ -113,6 +113,22 @@ async def test_making_a_key_is_an_event_without_the_key(gateway: Gateway, admin:
     assert event.data["actor"] != key["id"]
     assert (event.data["name"], event.data["scopes"]) == ("shop", ["submit"])
     assert key["key"] not in repr(event)
+
+
+async def test_a_test_key_tells_what_it_is(gateway: Gateway, admin: httpx.AsyncClient) -> None:
+    wanted = {"name": "ci", "scopes": ["submit", "read"], "mode": "test"}
+    key = (await admin.post("/v1/keys", json=wanted)).json()
+    [listed, _] = sorted((await admin.get("/v1/keys")).json()["items"], key=lambda each: each["mode"], reverse=True)
+
+    assert mode_of(key["key"]) == key["mode"] == listed["mode"] == gateway.events[0].data["mode"] == "test"
+
+
+@pytest.mark.parametrize("scope", ["operate", "admin"])
+async def test_a_test_key_may_only_submit_and_read(gateway: Gateway, admin: httpx.AsyncClient, scope: Scope) -> None:
+    response = await admin.post("/v1/keys", json={"name": "ci", "scopes": ["submit", scope], "mode": "test"})
+
+    assert pointers(response) == ["/scopes"]
+    assert gateway.events == []
 
 
 async def test_a_revoked_key_is_refused_at_once(gateway: Gateway, admin: httpx.AsyncClient) -> None:
@@ -212,6 +228,7 @@ async def test_other_scopes_do_not_do(gateway: Gateway, scope: Scope) -> None:
         ({"name": "shop", "scopes": []}, "/scopes"),
         ({"name": "shop", "scopes": "read"}, "/scopes"),
         ({"name": "shop", "scopes": ["write"]}, "/scopes/0"),
+        ({"name": "shop", "scopes": ["read"], "mode": "play"}, "/mode"),
         ({"name": "shop", "scopes": ["read"], "tenant": "elsewhere"}, "/tenant"),
         ([], ""),
     ],
