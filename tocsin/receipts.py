@@ -1,10 +1,37 @@
 """Receipts: what a provider tells of a message later. They refine `delivered`, and never replace it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tocsin import ids
 from tocsin.lifecycle import AuditEvent, Event
+
+# The name under which parts of a process tell each other of verdicts, once their receipts are durable.
+JUDGED = "receipts.judged"
+# The receipts that may say something of a provider.
+TELLING = (Event.RECEIPT_CONFIRMED, Event.RECEIPT_FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a receipt says of the provider: that the message `arrived`, or that it failed by the provider's fault."""
+
+    channel: str
+    provider: str
+    arrived: bool
+
+
+def verdict(event: AuditEvent) -> Verdict | None:
+    """Return what an event says of a provider. None: nothing, such as a failure for the sake of the address.
+
+    A failure is the provider's fault if its `scope` is `route`, as with `outcome.Rejected`.
+    """
+    data = event.data
+    failed = event.type is Event.RECEIPT_FAILED and data.get("scope") == "route"
+    if not failed and event.type is not Event.RECEIPT_CONFIRMED:
+        return None
+    return Verdict(channel=str(data.get("channel")), provider=str(data.get("provider")), arrived=not failed)
 
 
 def receipt(

@@ -68,8 +68,13 @@ def intake_group() -> str:
     return "tocsin.producer.requests"
 
 
+def hearing_group() -> str:
+    """Return the group in which the processes that send hear of receipts. Nothing waits for it: its lag is no harm."""
+    return "tocsin.channels.receipts"
+
+
 def groups(channels: Iterable[str]) -> list[str]:
-    """Return every consumer group of an installation with these channels."""
+    """Return every consumer group of an installation with these channels whose lag matters."""
     workers = [
         worker_group(channel, lane, retrying=retrying)
         for channel in channels

@@ -6,6 +6,7 @@ from channels.provider import Provider
 from channels.sms.message import Sms
 from channels.sms.render import Renderer
 from channels.sms.settings import SmsSettings, TwilioSettings, VonageSettings
+from channels.sms.terms import Terms
 from channels.sms.twilio import TwilioProvider
 from channels.sms.vonage import VonageProvider
 from tocsin.clock import Clock
@@ -22,7 +23,8 @@ Unmapped = Callable[[str, str], None]
 class SmsCarrier:
     """Implements `channels.provider.Carrier`: the providers that `sms.routes` names, in that order.
 
-    `on_unmapped` gets a provider's name and a code of it that its table does not know. Raises SettingsError.
+    `public_url` is where they reach us; empty, they tell us nothing. `on_unmapped` gets a provider's name and a code of
+    it that its table does not know. Raises SettingsError.
     """
 
     def __init__(
@@ -31,27 +33,26 @@ class SmsCarrier:
         *,
         twilio: TwilioSettings,
         vonage: VonageSettings,
+        public_url: str,
         catalogue: Catalogue,
         clock: Clock,
         on_unmapped: Unmapped,
     ) -> None:
         self._routes = settings.routes
-        self._renderer = Renderer(
-            catalogue=catalogue, max_segments=settings.max_segments, regions=frozenset(settings.regions)
-        )
+        self._renderer = Renderer(catalogue=catalogue, terms=Terms.of(settings), regions=frozenset(settings.regions))
         made: dict[str, Callable[[], Provider]] = {
             "twilio": lambda: TwilioProvider(
                 twilio,
                 http=_client("twilio", twilio, clock),
                 clock=clock,
-                public_url=settings.public_url,
+                public_url=public_url,
                 on_unmapped=lambda code: on_unmapped("twilio", code),
             ),
             "vonage": lambda: VonageProvider(
                 vonage,
                 http=_client("vonage", vonage, clock),
                 clock=clock,
-                public_url=settings.public_url,
+                public_url=public_url,
                 on_unmapped=lambda code: on_unmapped("vonage", code),
             ),
         }

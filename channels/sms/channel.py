@@ -10,7 +10,8 @@ from channels.provider import Carrier
 from channels.sms import schema
 from channels.sms.message import PART
 from channels.sms.settings import SMS, TWILIO, VONAGE, SmsSettings, TwilioSettings, VonageSettings
-from tocsin.runtime.service import Addresses, CarrierContext, Channel, Context
+from tocsin.runtime.service import Addresses, CarrierContext, Channel, Context, Part
+from tocsin.settings import sections
 from tocsin.settings.values import Settings
 from tocsin.validation import Fault
 
@@ -42,16 +43,20 @@ def _carrier(context: CarrierContext) -> Carrier:
         context.settings.section(SMS, SmsSettings),
         twilio=context.settings.section(TWILIO, TwilioSettings),
         vonage=context.settings.section(VONAGE, VonageSettings),
+        public_url=context.settings.section("http", sections.Http).public_url,
         catalogue=context.templates,
         clock=context.clock,
         on_unmapped=lambda provider, _code: unmapped("sms", provider).inc(),
     )
 
 
-def _router(context: Context) -> APIRouter:
-    from channels.sms import callbacks  # noqa: PLC0415
+def _part(context: Context) -> Part:
+    from channels.sms import callbacks, estimate_api  # noqa: PLC0415
 
-    return callbacks.router(context)
+    found = APIRouter()
+    found.include_router(callbacks.router(context))
+    found.include_router(estimate_api.router(context.settings.section(SMS, SmsSettings), context.templates))
+    return Part(router=found)
 
 
 def _enabled(settings: Settings) -> bool:
@@ -67,5 +72,5 @@ channel: Channel[Carrier] = Channel(
     addresses_for=_addresses_for,
     carrier=_carrier,
     enabled=_enabled,
-    router=_router,
+    part=_part,
 )

@@ -34,9 +34,11 @@ class AnswerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptRow:
-    """What a code in a receipt means. With `suppress` the number is not to be used again."""
+    """What a code in a receipt means. With `suppress` the number is not to be used again; with `scope` the provider, or
+    its way to the carrier, is at fault."""
 
     reason: str
+    scope: Literal["route"] | None = None
     suppress: Suppress | None = None
 
 

@@ -45,6 +45,7 @@ def parse(text: str, *, default_region: str | None = None, regions: frozenset[st
     return _fault(wrong) if wrong else phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
+@lru_cache(maxsize=4096)
 def region(number: str) -> str | None:
     """Return the region (ISO 3166) of a number that `parse` returned; None if it belongs to no country."""
     return phonenumbers.region_code_for_number(phonenumbers.parse(number))

@@ -41,6 +41,8 @@ def of_text(told: Told, reference: Reference, table: Table, *, now: datetime) ->
     """Return the event of what was told of a text. The number is in it where it is not to be used again."""
     event, data = _EVENTS[told.ending], _data(told.provider, told.provider_id, code=told.code, text=told.text)
     row = table.receipts.get(told.code) if told.ending == "failed" else None
+    if row is not None and row.scope is not None:
+        data["scope"] = row.scope
     if row is not None and row.suppress is not None and told.number is not None:
         data["address"] = told.number
         event = Event.RECEIPT_OPTED_OUT if row.suppress == "opt_out" else event

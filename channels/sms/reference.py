@@ -7,6 +7,7 @@ that we sent; it stays valid, since receipts may come late.
 
 import base64
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from channels.sms.message import Sms
@@ -17,6 +18,8 @@ MOST_CHARACTERS = 100
 
 _PURPOSE = b"tocsin-sms-reference\x1f"
 _MAC_BYTES = 16
+# That in use, and those that were used before it.
+_MOST_KEYS = 3
 _PARTS = 4
 
 
@@ -43,8 +46,10 @@ class Reference:
 class References:
     """Signs references and reads them, with a key made from the provider's own secret."""
 
-    def __init__(self, secret: str) -> None:
-        self._key = hmac.digest(secret.encode(), _PURPOSE, "sha256")
+    def __init__(self, secret: str, before: "References | None" = None) -> None:
+        """`before` are those with the secret before this one, whose references are still on their way."""
+        earlier = () if before is None else before.keys[: _MOST_KEYS - 1]
+        self.keys: Sequence[bytes] = (hmac.digest(secret.encode(), _PURPOSE, "sha256"), *earlier)
 
     def write(self, reference: Reference, number: str) -> str:
         """Return the reference of a message to this number (E.164) as text.
@@ -54,12 +59,13 @@ class References:
         delivery = reference.delivery_id.removeprefix(ids.DELIVERY)
         notification = reference.notification_id.removeprefix(ids.NOTIFICATION)
         payload = f"{delivery}.{notification}.{reference.life}.{reference.tenant}"
-        return f"{payload}.{self._mac(payload, number)}"
+        return f"{payload}.{_mac(self.keys[0], payload, number)}"
 
     def read(self, text: str, number: str) -> Reference | None:
-        """Return the reference in a text, or None if it was not written with this key, or is of another number."""
+        """Return the reference in a text, or None if it was not written with our key, or is of another number."""
         payload, _, mac = text.rpartition(".")
-        if not hmac.compare_digest(self._mac(payload, number).encode(), mac.encode("utf-8", "replace")):
+        told = mac.encode("utf-8", "replace")
+        if not any(hmac.compare_digest(_mac(key, payload, number).encode(), told) for key in self.keys):
             return None
         delivery, notification, life, tenant = payload.split(".", _PARTS - 1)
         return Reference(
@@ -69,6 +75,7 @@ class References:
             life=int(life),
         )
 
-    def _mac(self, payload: str, number: str) -> str:
-        digest = hmac.digest(self._key, f"{payload}\x1f{number}".encode("utf-8", "replace"), "sha256")[:_MAC_BYTES]
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+def _mac(key: bytes, payload: str, number: str) -> str:
+    digest = hmac.digest(key, f"{payload}\x1f{number}".encode("utf-8", "replace"), "sha256")[:_MAC_BYTES]
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

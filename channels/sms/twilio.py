@@ -13,13 +13,12 @@ from twilio.base.exceptions import (  # type: ignore[import-untyped] # it has no
     TwilioRestException,
     TwilioServiceException,
 )
-from twilio.rest import Client  # type: ignore[import-untyped] # it has no types
 
 from channels.provider import Capabilities, Claim
 from channels.sms import answers, codes
 from channels.sms.message import Sms
 from channels.sms.reference import Reference, References
-from channels.sms.sdk import OneCall
+from channels.sms.sdk import Call, Library
 from channels.sms.settings import TwilioSettings
 from tocsin.clock import Clock
 from tocsin.errors import SettingsError
@@ -32,8 +31,6 @@ NAME = "twilio"
 STATUS_PATH = "/v1/callbacks/twilio/status/"
 INBOUND_PATH = "/v1/callbacks/twilio/inbound"
 
-# The library would read these from the process's environment.
-_NO_ENVIRONMENT = {"TWILIO_REGION": "", "TWILIO_EDGE": ""}
 _MOST_VALID_SECONDS = 36_000
 _FAILED = frozenset({"failed", "undelivered", "canceled"})
 _ACCOUNT = re.compile(r"AC[0-9A-Za-z_-]{1,64}")
@@ -55,12 +52,13 @@ def account(settings: TwilioSettings) -> Account:
     key = secret(settings.api_key_secret, settings.api_key_secret_file, key="twilio.api_key_secret")
     if not _ACCOUNT.fullmatch(settings.account_sid):
         raise SettingsError("twilio.account_sid must be the account's SID, which begins with AC")
-    if (settings.api_key_sid is None) != (key is None):
+    key_sid = secret(settings.api_key_sid, settings.api_key_sid_file, key="twilio.api_key_sid")
+    if (key_sid is None) != (key is None):
         raise SettingsError("twilio.api_key_sid and twilio.api_key_secret go together: set both, or neither")
     if (settings.messaging_service_sid is None) == (settings.sender is None):
         raise SettingsError("set one of twilio.messaging_service_sid and twilio.sender")
-    if settings.api_key_sid is not None and key is not None:
-        return Account(sid=settings.account_sid, username=settings.api_key_sid, password=key, auth_token=token)
+    if key_sid is not None and key is not None:
+        return Account(sid=settings.account_sid, username=key_sid, password=key, auth_token=token)
     if token is None:
         raise SettingsError("twilio.auth_token (or twilio.api_key_sid with its secret) is required")
     return Account(sid=settings.account_sid, username=settings.account_sid, password=token, auth_token=token)
@@ -85,6 +83,13 @@ class TwilioProvider:
         self._settings = settings
         self._account = account(settings)
         self._http = http
+        self._library = Library(
+            http,
+            username=self._account.username,
+            password=self._account.password,
+            account_sid=self._account.sid,
+            base_url=settings.base_url,
+        )
         self._clock = clock
         self._public_url = public_url.rstrip("/")
         self._references = References(self._account.auth_token) if public_url and self._account.auth_token else None
@@ -99,13 +104,14 @@ class TwilioProvider:
     @property
     def capabilities(self) -> Capabilities:
         """No idempotency; receipts where Twilio can reach us; as many messages at a time as connections."""
-        return Capabilities(receipts=self._references is not None, max_in_flight=self._settings.connections)
+        ours = self._settings
+        return ours.applied_to(Capabilities(receipts=self._references is not None, max_in_flight=ours.connections))
 
     async def send(self, message: Sms, *, key: str, deadline: float, claim: Claim) -> Outcome:
         """Send one text, as the port demands. `key` names the life, which the status callback brings back."""
-        call = OneCall(self._http, deadline=deadline, claim=claim)
+        call = Call(deadline=deadline, claim=claim)
         try:
-            made = await self._client(call).messages.create_async(**self._parameters(message, key))
+            made = await self._library.create_message(self._parameters(message, key), call)
         except NotSent as error:
             return answers.not_sent(error)
         except Unanswered as error:
@@ -124,13 +130,6 @@ class TwilioProvider:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
-
-    def _client(self, call: OneCall) -> Any:
-        """Return the library for one call: it keeps no state that would be worth keeping."""
-        ours = self._account
-        client = Client(ours.username, ours.password, ours.sid, http_client=call, environment=_NO_ENVIRONMENT)
-        client.api.base_url = self._settings.base_url.rstrip("/")
-        return client
 
     def _parameters(self, message: Sms, key: str) -> dict[str, Any]:
         settings = self._settings

@@ -38,11 +38,17 @@ _OPT_OUT_TYPES: Mapping[str, Wish] = {"STOP": "stop", "START": "start", "HELP": 
 
 
 class TwilioCallbacks:
-    """Reads Twilio's callbacks. Each handler returns whether it believes what came."""
+    """Reads Twilio's callbacks. Each handler returns whether it believes what came.
 
-    def __init__(self, auth_token: str, *, public_url: str, inbox: Inbox) -> None:
+    `before` are those with the auth token before this one: Twilio signs with the new one what brings back our
+    references of the old one.
+    """
+
+    def __init__(
+        self, auth_token: str, *, public_url: str, inbox: Inbox, before: "TwilioCallbacks | None" = None
+    ) -> None:
         self._validator = RequestValidator(auth_token)
-        self._references = References(auth_token)
+        self.references: References = References(auth_token, None if before is None else before.references)
         self._public_url = public_url.rstrip("/")
         self._inbox = inbox
         self._table = codes.load("twilio_codes.toml")
@@ -51,7 +57,7 @@ class TwilioCallbacks:
         """Take the status of a text."""
         text = request.path_params["reference"]
         form = self._signed(request, raw, STATUS_PATH + quote(text, safe=""))
-        reference = None if form is None else self._references.read(text, _field(form, "To"))
+        reference = None if form is None else self.references.read(text, _field(form, "To"))
         if form is None or reference is None:
             return False
         ending = _ENDINGS.get(_field(form, "MessageStatus"))

@@ -72,12 +72,12 @@ class VonageProvider:
         public_url: str,
         on_unmapped: Callable[[str], None],
     ) -> None:
-        self._connections = settings.connections
+        self._settings = settings
         self._account = account(settings)
         self._url = f"{settings.base_url.rstrip('/')}/sms/json"
         self._callback = f"{public_url.rstrip('/')}{STATUS_PATH}" if public_url else None
         if self._callback is not None and len(self._callback) > MOST_CHARACTERS:
-            raise SettingsError(f"sms.public_url is too long: Vonage takes callbacks of {MOST_CHARACTERS} characters")
+            raise SettingsError(f"http.public_url is too long: Vonage takes callbacks of {MOST_CHARACTERS} characters")
         self._http = http
         self._clock = clock
         self._references = References(self._account.secret)
@@ -98,7 +98,8 @@ class VonageProvider:
     @property
     def capabilities(self) -> Capabilities:
         """No idempotency; receipts where Vonage can reach us; as many messages at a time as connections."""
-        return Capabilities(receipts=self._callback is not None, max_in_flight=self._connections)
+        ours = self._settings
+        return ours.applied_to(Capabilities(receipts=self._callback is not None, max_in_flight=ours.connections))
 
     async def send(self, message: Sms, *, key: str, deadline: float, claim: Claim) -> Outcome:
         """Send one text, as the port demands. `key` names the life, which the receipt brings back."""

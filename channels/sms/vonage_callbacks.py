@@ -33,10 +33,15 @@ _ENDINGS: Mapping[str, Ending] = {
 
 
 class VonageCallbacks:
-    """Reads Vonage's callbacks. Each handler returns whether it believes what came."""
+    """Reads Vonage's callbacks. Each handler returns whether it believes what came.
 
-    def __init__(self, account: Account, *, inbox: Inbox, clock: Clock) -> None:
-        self._references = References(account.secret)
+    `before` are those with the secrets before these: references that were made with them still come back.
+    """
+
+    def __init__(
+        self, account: Account, *, inbox: Inbox, clock: Clock, before: "VonageCallbacks | None" = None
+    ) -> None:
+        self.references: References = References(account.secret, None if before is None else before.references)
         self._signature_secret = account.signature_secret
         self._inbox = inbox
         self._clock = clock
@@ -46,7 +51,7 @@ class VonageCallbacks:
         """Take a delivery receipt. Only Vonage was given the reference; if it signs as well, that must be right."""
         told = _parameters(request, raw)
         number = f"+{told['msisdn']}" if told.get("msisdn") else ""
-        reference = self._references.read(told.get("client-ref", ""), number)
+        reference = self.references.read(told.get("client-ref", ""), number)
         if reference is None or not self._signature_fits(told):
             return False
         ending = _ENDINGS.get(told.get("status", ""))

@@ -18,10 +18,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that goes wrong, for whom, and how often.
 
     `recipients` is a glob pattern or a number (E.164), or several of them. `status` refuses with this HTTP status and
-    `code`, the provider's; with `code` alone the provider's usual status is taken. `partly` refuses all parts of a text
-    but the first. `drop` takes the text and cuts the connection before the answer is whole. `delay_seconds` comes
-    first. `receipts` are sent in place of the usual ones, in this order, for a text that was taken. `times` is how
-    often it happens; none is for ever.
+    `code`, the provider's; with `code` alone the provider's usual status is taken. `retry_after_as_date` says
+    `retry_after_seconds` as a date. `partly` refuses all parts of a text but the first. `drop` takes the text and cuts
+    the connection before the answer is whole. `delay_seconds` comes first. `receipts` are sent in place of the usual
+    ones, in this order, for a text that was taken. `times` is how often it happens; none is for ever.
     """
 
     recipients: str | tuple[str, ...] = "*"
@@ -29,6 +29,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     code: int | None = None
     text: str = ""
     retry_after_seconds: int | None = None
+    retry_after_as_date: bool = False
     partly: bool = False
     drop: bool = False
     delay_seconds: float = 0.0

@@ -32,6 +32,7 @@ def schema() -> dict[str, Any]:
             "code": {"type": "integer", "minimum": 1, "maximum": 99999},
             "text": {"type": "string", "maxLength": 400},
             "retry_after_seconds": {"type": "integer", "minimum": 0, "maximum": 1000000},
+            "retry_after_as_date": {"type": "boolean"},
             "partly": {"type": "boolean"},
             "drop": {"type": "boolean"},
             "delay_seconds": {"type": "number", "minimum": 0, "maximum": 3600},

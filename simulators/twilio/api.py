@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 
+from simulators.answers import CutOff
+from simulators.faults import retry_after
 from simulators.sms import answers
 from simulators.sms.callbacks import Caller
 from simulators.sms.control import Inbound
@@ -71,7 +73,7 @@ class Api:
         if fault is not None and fault.delay_seconds:
             await self._clock.sleep(timedelta(seconds=fault.delay_seconds))
         if fault is not None and fault.refuses:
-            return _error(fault.status or 400, fault.code, fault.text, fault)
+            return _error(fault.status or 400, fault.code, fault.text, retry_after(fault, self._clock.now()))
         text = self._texts.take(
             provider_id=f"SM{self._texts.next_number():032x}",
             sender=form.get("From") or form["MessagingServiceSid"],
@@ -82,7 +84,7 @@ class Api:
         usual = fault is None or fault.receipts is None
         self._call_back(account, text, _USUAL if usual or fault is None else fault.receipts or ())
         if fault is not None and fault.drop:
-            return answers.CutOff(status_code=201)
+            return CutOff(status_code=201)
         return answers.json(_message(account, form, text), status=201)
 
     def _call_back(self, account: str, text: Text, receipts: tuple[Receipt, ...]) -> None:
@@ -152,10 +154,10 @@ def _message(account: str, form: Mapping[str, str], text: Text) -> dict[str, Any
     }
 
 
-def _error(status: int, code: int | None, text: str, fault: Fault | None = None) -> Response:
+def _error(status: int, code: int | None, text: str, headers: Mapping[str, str] | None = None) -> Response:
     body: dict[str, Any] = {"code": code, "message": text, "status": status}
     if code is None:
         del body["code"]
     else:
         body["more_info"] = f"https://www.twilio.com/docs/errors/{code}"
-    return answers.json(body, status=status, fault=fault)
+    return answers.json(body, status=status, headers=headers)

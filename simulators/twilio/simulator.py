@@ -36,7 +36,8 @@ async def _open(clock: Clock, *, host: str = LOOPBACK) -> AsyncIterator[APIRoute
 simulator = Simulator(
     name=NAME,
     overrides={
-        "sms": {"routes": ["twilio", "vonage"], "public_url": PUBLIC_URL},
+        "http": {"public_url": PUBLIC_URL},
+        "sms": {"routes": ["twilio", "vonage"]},
         "twilio": {
             "account_sid": ACCOUNT_SID,
             "auth_token": AUTH_TOKEN,

@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from simulators.answers import CutOff
+from simulators.faults import retry_after
 from simulators.sms import answers
 from simulators.sms.callbacks import Caller, form
 from simulators.sms.control import Inbound
@@ -77,7 +79,8 @@ class Api:
         if fault is not None and fault.delay_seconds:
             await self._clock.sleep(timedelta(seconds=fault.delay_seconds))
         if fault is not None and fault.status is not None:
-            return answers.json({"type": "about:blank", "title": fault.text}, status=fault.status, fault=fault)
+            headers = retry_after(fault, self._clock.now())
+            return answers.json({"type": "about:blank", "title": fault.text}, status=fault.status, headers=headers)
         parts = _count(told)
         if fault is not None and fault.code is not None and not (fault.partly and parts > 1):
             return _refused([(fault.code, fault.text)] * parts)
@@ -92,7 +95,7 @@ class Api:
         )
         self._call_back(text, taken, _USUAL if fault is None or fault.receipts is None else fault.receipts)
         if fault is not None and fault.drop:
-            return answers.CutOff(status_code=200)
+            return CutOff(status_code=200)
         accepted = [_accepted(text, part) for part in range(taken)]
         refused = [] if fault is None else [_part(fault.code or 0, fault.text)] * (parts - taken)
         return _answered([*accepted, *refused])

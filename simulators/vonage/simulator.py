@@ -45,7 +45,8 @@ async def _open(clock: Clock, *, host: str = LOOPBACK) -> AsyncIterator[APIRoute
 simulator = Simulator(
     name=NAME,
     overrides={
-        "sms": {"routes": ["twilio", "vonage"], "public_url": PUBLIC_URL},
+        "http": {"public_url": PUBLIC_URL},
+        "sms": {"routes": ["twilio", "vonage"]},
         "vonage": {
             "api_key": API_KEY,
             "api_secret": API_SECRET,

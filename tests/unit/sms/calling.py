@@ -1,7 +1,7 @@
 """The routes that providers call, at work over a store and a log that a test reads."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,20 @@ import httpx
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped] # it has no types
 
 from channels.sms import callbacks
+from channels.sms.firsts import FirstCallbacks
 from channels.sms.inbox import Inbox
 from channels.sms.reference import Reference, References
 from channels.sms.vonage_callbacks import signature
+from tests.support.backends import Embedded
 from tests.support.clock import ManualClock
 from tests.unit.sms.conftest import NUMBER, message
 from tests.unit.web.support import Keys
 from tocsin import envelope
 from tocsin.errors import LogUnavailable
+from tocsin.ledger.port import Ledger
 from tocsin.lifecycle import AuditEvent
 from tocsin.observe.metrics import Metrics
+from tocsin.receipts import Verdict
 from tocsin.record import Record
 from tocsin.runtime.discover import setting_sections
 from tocsin.settings.load import load
@@ -33,7 +37,8 @@ from tocsin.web.auth import Authenticator
 TOKEN, SECRET, SIGNATURE = "auth-token", "api-secret", "signature-secret"
 PUBLIC = "https://notify.example.com/tocsin"
 SECTIONS: dict[str, dict[str, Any]] = {
-    "sms": {"routes": ("twilio", "vonage"), "public_url": PUBLIC},
+    "http": {"public_url": PUBLIC},
+    "sms": {"routes": ("twilio", "vonage")},
     "twilio": {"account_sid": "AC1", "auth_token": TOKEN, "sender": "Shop"},
     "vonage": {"api_key": "key", "api_secret": SECRET, "sender": "Shop", "signature_secret": SIGNATURE},
 }
@@ -62,6 +67,8 @@ class Called:
     reference: Reference
     clock: ManualClock
     metrics: Metrics
+    ledger: Ledger
+    verdicts: list[Verdict]
 
     async def twilio(self, status: str, *, sign: str | None = TOKEN, **fields: str) -> httpx.Response:
         """Have Twilio tell a status."""
@@ -110,15 +117,33 @@ def signed(token: str, url: str, form: Mapping[str, str]) -> str:
 
 
 @asynccontextmanager
-async def calling(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Called]:
-    """Run the routes until the block is left."""
-    settings = load(setting_sections(), path=None, environ={}, overrides=SECTIONS)
+async def calling(
+    tmp_path: Path,
+    clock: ManualClock,
+    *,
+    ledger: Ledger | None = None,
+    sections: Mapping[str, Mapping[str, Any]] = SECTIONS,
+) -> AsyncIterator[Called]:
+    """Run the routes until the block is left, on the ledger of a folder, or on one that another process has open."""
+    settings = load(setting_sections(), path=None, environ={}, overrides=sections)
     metrics, recorder = Metrics(version="1"), Recorder()
     sms = message(clock)
-    async with open_store(f"sqlite:///{tmp_path / 'store.db'}") as store:
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(f"sqlite:///{tmp_path / 'store.db'}"))
         await upgrade(store)
+        if ledger is None:
+            ledger = (await stack.enter_async_context(Embedded().opened(tmp_path / "log", clock, metrics))).ledger
         suppressions = Suppressions(store=store, clock=clock)
-        inbox = Inbox(publisher=recorder, suppressions=suppressions, metrics=metrics, clock=clock)
+        firsts = FirstCallbacks(ledger, clock)
+        verdicts: list[Verdict] = []
+        inbox = Inbox(
+            publisher=recorder,
+            suppressions=suppressions,
+            firsts=firsts,
+            metrics=metrics,
+            clock=clock,
+            on_verdict=verdicts.append,
+        )
         app = create_app(
             title="Tocsin",
             version="1",
@@ -136,6 +161,8 @@ async def calling(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Called]:
                 reference=Reference.of(sms, f"{sms.delivery_id}:1"),
                 clock=clock,
                 metrics=metrics,
+                ledger=ledger,
+                verdicts=verdicts,
             )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,12 @@ from tests.support.clock import ManualClock
 from tests.unit.sms.calling import PUBLIC, SECTIONS, SIGNATURE, TOKEN, Called, Recorder, calling, opt_out, signed
 from tests.unit.sms.conftest import NUMBER
 from tests.unit.web.support import slug
+from tocsin import schemas
 from tocsin.lifecycle import Event
+from tocsin.receipts import Verdict
 from tocsin.runtime.discover import setting_sections
 from tocsin.settings.load import load
+from tocsin.validation import Schema
 
 
 @pytest.fixture
@@ -62,6 +66,37 @@ async def test_a_failure_names_the_number_only_where_it_is_dead(
 
     assert (found.type, found.data.get("address"), found.data["code"]) == (event, address, code)
     assert NUMBER not in found.data["message"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "arrived"),
+    [
+        ("delivered", "", [True]),
+        ("undelivered", "30008", [False]),
+        ("undelivered", "30003", []),
+        ("undelivered", "30005", []),
+        ("undelivered", "30007", []),
+        ("failed", "99999", []),
+        ("sent", "", []),
+    ],
+)
+async def test_a_failure_is_the_providers_where_its_code_says_so(
+    called: Called, status: str, code: str, arrived: list[bool]
+) -> None:
+    await called.twilio(status, ErrorCode=code)
+    events = called.recorder.events
+    schema = schemas.document("audit-event")["$defs"]
+
+    assert called.verdicts == [Verdict(channel="sms", provider="twilio", arrived=each) for each in arrived]
+    assert [event.data.get("scope") for event in events if event.data.get("scope")] == ["route"] * arrived.count(False)
+    assert not any(list(Schema(schema[event.type]).faults(event.data)) for event in events)
+
+
+async def test_what_could_not_be_written_down_is_not_judged(called: Called) -> None:
+    called.recorder.broken = True
+    await called.twilio("delivered")
+
+    assert called.verdicts == []
 
 
 async def test_an_unknown_code_of_a_failure_is_counted(called: Called) -> None:
@@ -229,8 +264,9 @@ async def test_stop_through_vonage_needs_its_signature(called: Called) -> None:
 
 
 def test_without_a_public_url_there_are_no_routes() -> None:
-    sections = {**SECTIONS, "sms": {"routes": ("twilio", "vonage")}}
+    sections = {**SECTIONS, "http": {}}
     settings = load(setting_sections(), path=None, environ={}, overrides=sections)
-    inbox = Inbox(publisher=Recorder(), suppressions=None, metrics=None, clock=ManualClock())  # type: ignore[arg-type]
+    nothing: Any = None
+    inbox = Inbox(publisher=Recorder(), suppressions=nothing, firsts=nothing, metrics=nothing, clock=ManualClock())
 
     assert callbacks.routes(settings, inbox, ManualClock()).routes == []

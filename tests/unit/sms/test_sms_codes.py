@@ -76,6 +76,7 @@ def test_no_row_is_left_out_here(file: str) -> None:
     assert set(table.answers) == {code for other, code, _ in ROWS if other == file}
     assert {code: row.suppress for code, row in table.receipts.items() if row.suppress} == SUPPRESSING[file]
     assert {code for code, row in table.receipts.items() if not row.suppress} == SILENT[file]
+    assert not any(row.scope for row in table.receipts.values() if row.suppress)
 
 
 def test_an_unknown_code_is_not_in_the_table() -> None:

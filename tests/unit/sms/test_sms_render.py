@@ -8,6 +8,7 @@ import pytest
 
 from channels.sms.message import Sms
 from channels.sms.render import Renderer
+from channels.sms.terms import Terms
 from tests.support.clock import ManualClock
 from tests.support.delivering import make_delivery
 from tocsin.delivery import Delivery, Person, TemplateRef
@@ -22,9 +23,11 @@ def delivery(**changes: Any) -> Delivery:
     return msgspec.structs.replace(made, channel="sms", **changes)
 
 
-def render(made: Delivery, *, catalogue: Catalogue | None = None, **changes: Any) -> Sms | Rejected:
-    limits: dict[str, Any] = {"max_segments": 4, "regions": frozenset(), **changes}
-    return Renderer(catalogue=catalogue or Catalogue(default_locale="en"), **limits).render(made)
+def render(
+    made: Delivery, *, catalogue: Catalogue | None = None, regions: frozenset[str] = frozenset(), **terms: Any
+) -> Sms | Rejected:
+    catalogue = catalogue or Catalogue(default_locale="en")
+    return Renderer(catalogue=catalogue, terms=Terms(**{"max_segments": 4, **terms}), regions=regions).render(made)
 
 
 def test_content_is_the_text() -> None:
@@ -32,7 +35,7 @@ def test_content_is_the_text() -> None:
     found = render(made)
 
     assert isinstance(found, Sms)
-    assert (found.to, found.text, found.segments, found.encoding) == (NUMBER, "Your code is 123.", 1, "gsm7")
+    assert (found.to, found.text, found.cost, found.encoding) == (NUMBER, "Your code is 123.", {"segments": 1}, "gsm7")
     assert (found.delivery_id, found.notification_id) == (made.id, made.notification_id)
     assert found.expires_at == made.expires_at
     assert NUMBER not in repr(found)
@@ -89,4 +92,4 @@ def test_as_many_segments_as_allowed_go() -> None:
     found = render(delivery(content={"text": "a" * 612}))
 
     assert isinstance(found, Sms)
-    assert found.segments == 4
+    assert found.cost == {"segments": 4}

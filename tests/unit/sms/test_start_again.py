@@ -43,6 +43,22 @@ async def test_twilios_start_is_done_once(called: Called, *, before: bool) -> No
     assert await held(called) is None
 
 
+@pytest.mark.parametrize("before", [True, False])
+async def test_twilios_start_is_done_once_across_a_restart(tmp_path: Path, clock: ManualClock, *, before: bool) -> None:
+    async with calling(tmp_path, clock) as called:
+        if before:
+            await stopped(called)
+        await called.text("START", sid="SM1")
+        assert await held(called) is None
+    async with calling(tmp_path, clock) as called:
+        await stopped(called)
+        assert (await called.text("START", sid="SM1")).status_code == 204
+        assert await held(called) == "opt_out"
+
+        await called.text("START", sid="SM2")
+        assert await held(called) is None
+
+
 async def test_a_start_that_could_not_be_written_down_is_done_when_it_comes_again(called: Called) -> None:
     await stopped(called)
     called.recorder.broken = True
@@ -57,7 +73,7 @@ async def test_vonages_start_lifts_only_what_was_there_when_it_was_written(calle
     written = called.clock.now().strftime("%Y-%m-%d %H:%M:%S")
     await stopped(called)
     # Another process, or this one after a restart, which remembers nothing.
-    async with calling(tmp_path, called.clock) as other:
+    async with calling(tmp_path, called.clock, ledger=called.ledger) as other:
         again = await other.vonage_text("START", **{"message-timestamp": written})
         assert (again.status_code, await held(other)) == (204, "opt_out")
 

@@ -18,7 +18,6 @@ from channels.sms.twilio import STATUS_PATH, TwilioProvider
 from tests.support.clock import ManualClock
 from tests.support.http_server import HttpServer, Reply
 from tests.unit.sms.conftest import NUMBER, CountingClaim, message, soon
-from tocsin.errors import NotClaimed
 from tocsin.net.client import Client
 from tocsin.outcome import Deferred, Delivered, Misconfigured, Outcome, Rejected, Throttled, Unconfirmed
 
@@ -236,16 +235,6 @@ async def test_nobody_there_is_deferred_without_a_claim(clock: ManualClock, clai
 
     assert isinstance(found, Deferred)
     assert (found.cause, claim.asked) == ("connection_refused", 0)
-
-
-async def test_a_claim_that_is_not_granted_sends_nothing(server: HttpServer, sending: Sending) -> None:
-    refused = CountingClaim(granted=False)
-    with pytest.raises(NotClaimed):
-        await sending.send(refused)
-    server.default = reply(201, MADE)
-    await sending.send(CountingClaim())
-
-    assert (refused.asked, len(server.received), server.connections) == (1, 1, 1)
 
 
 async def test_the_library_takes_nothing_from_the_environment(

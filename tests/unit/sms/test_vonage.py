@@ -17,7 +17,6 @@ from channels.sms.vonage import STATUS_PATH, VonageProvider
 from tests.support.clock import ManualClock
 from tests.support.http_server import HttpServer, Reply
 from tests.unit.sms.conftest import NUMBER, CountingClaim, message, soon
-from tocsin.errors import NotClaimed
 from tocsin.net.client import Client
 from tocsin.outcome import Delivered, Misconfigured, Outcome, Rejected, Throttled, Unconfirmed
 
@@ -176,13 +175,6 @@ async def test_a_call_without_a_whole_answer_is_unconfirmed(
 
     assert isinstance(await sending.send(claim), Unconfirmed)
     assert len(server.received) == 1
-
-
-async def test_a_claim_that_is_not_granted_sends_nothing(server: HttpServer, sending: Sending) -> None:
-    with pytest.raises(NotClaimed):
-        await sending.send(CountingClaim(granted=False))
-
-    assert server.received == []
 
 
 async def test_without_a_public_url_no_receipt_is_asked_for(
