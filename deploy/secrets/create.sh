@@ -18,6 +18,9 @@ random() { # 32 random bytes in 43 characters: A-Z a-z 0-9 - _
 # Of the user `admin` of Grafana.
 [ -e grafana-password ] || printf '%s\n' "$(random)" >grafana-password
 
+# Seals the links with which people unsubscribe from mails. With another one, those that were sent work no more.
+[ -e unsubscribe-secret ] || printf '%s\n' "$(random)" >unsubscribe-secret
+
 # The private VAPID key of the channel browser, to be filled in; empty where it is not used.
 [ -e vapid-key ] || : >vapid-key
 

@@ -3,6 +3,7 @@
 `configs/tocsin.toml` has the same keys with the same values and says what each is for; a test compares the two.
 """
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -19,6 +20,9 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Name = Annotated[str, msgspec.Meta(min_length=1)]
 Secret = Annotated[str, msgspec.Meta(extra={"secret": True})]
 
+# Without what would end, or mean something else, in a header field or before a path.
+_PLAIN_URL = re.compile(r'[^\x00-\x20?#<>"\x7f-\U0010ffff]{0,200}')
+
 
 class Top(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of no section."""
@@ -31,11 +35,18 @@ class Http(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     host: Name = "127.0.0.1"
     port: Port = 8080
+    public_url: str = ""
     metrics_open: bool = True
     docs_open: bool = True
     max_notification_bytes: Count = MIB
     max_batch_bytes: Count = 8 * MIB
     max_batch_items: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1000
+
+    def __post_init__(self) -> None:
+        if self.public_url and not self.public_url.startswith(("https://", "http://")):
+            raise ValueError("public_url must begin with https://")
+        if not _PLAIN_URL.fullmatch(self.public_url):
+            raise ValueError("public_url must be a URL without ? and #, at most 200 characters of ASCII")
 
 
 class Logs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
