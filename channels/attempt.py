@@ -11,32 +11,30 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from channels import settle, signs
+from channels import rehearsal, settle, signs
+from channels.claim import AttemptClaim
 from channels.provider import Carrier
 from channels.reading import Readable, Reader, Unreadable
 from channels.routes import Call, Closed, Routes, domain_of
 from channels.settle import Attempt, Tried
 from channels.tally import Tally
+from channels.way import Way
 from tocsin import hops, retry, tiers, topics
 from tocsin import outcome as outcomes
 from tocsin.clock import Clock
 from tocsin.deadletter import Reason
 from tocsin.delivery import Delivery, Lane, TemplateRef
-from tocsin.errors import NotClaimed
+from tocsin.errors import LogUnavailable, NotClaimed
 from tocsin.hops import Failure
-from tocsin.ledger.port import AttemptKey, Granted, Ledger, Settlement
+from tocsin.ledger.port import Ledger, Settlement
 from tocsin.outcome import Outcome
 from tocsin.record import Received, Source
 from tocsin.retry import RetryPolicy
 
-# Takeovers of one attempt's claim after which the process is taken to die of it.
-_CRASH_LOOP = 3
 # How long a provider may overrun the deadline that it was given before it is cut off.
 _GRACE_SECONDS = 2.0
 # With less of an attempt left, no other provider is tried.
 _LEAST_SECONDS = 5.0
-# In place of a provider's name: it is claimed, and nothing of it has left.
-_NOBODY = ""
 # What finds no route again and again waits in ever longer tiers, up to this one, and not all of it the same time.
 _LAST_PARKED_TIER = 3
 _PARKED_JITTER = 0.2
@@ -49,54 +47,6 @@ class AttemptConfig:
     channel: str
     policy: RetryPolicy
     deadline: timedelta
-
-
-class _Claim:
-    """The claim of one attempt, as its providers await it; remembers what came of it.
-
-    `provider` is the one that is being called; `asked` says that it wants the claim, `awaited` that it has it.
-    """
-
-    def __init__(
-        self, ledger: Ledger, key: AttemptKey, source: Source, *, at_most_once: bool, claimed: dict[Source, str]
-    ) -> None:
-        self._claimed = claimed
-        self._ledger = ledger
-        self._key = key
-        self._source = source
-        self._at_most_once = at_most_once
-        self.provider = ""
-        self.asked = self.awaited = False
-        self.granted: Granted | None = None
-        self.giving_up: Reason | None = None
-
-    def pass_to(self, provider: str) -> None:
-        """Have the provider that is called next ask for it. Whoever was called before has surely not taken anything."""
-        self.provider = provider
-        self.asked = self.awaited = False
-        if self.granted is not None:
-            self._claimed[self._source] = _NOBODY
-
-    async def __call__(self) -> None:
-        self.asked = True
-        if self.granted is None:
-            await self._get()
-        else:
-            self._claimed[self._source] = self.provider
-        self.awaited = True
-
-    async def _get(self) -> None:
-        answer = await self._ledger.claim(self._key, self._source, durable=self._at_most_once)
-        if not isinstance(answer, Granted):
-            raise NotClaimed
-        self.granted = answer
-        self._claimed[self._source] = self.provider
-        if answer.takeovers and self._at_most_once:
-            self.giving_up = Reason.OUTCOME_UNKNOWN
-        elif answer.takeovers >= _CRASH_LOOP:
-            self.giving_up = Reason.CRASH_LOOP
-        if self.giving_up is not None:
-            raise NotClaimed
 
 
 class Attempts:
@@ -119,16 +69,19 @@ class Attempts:
         self._config = config
         self._reader = reader
         self._carrier = carrier
-        self._providers = {provider.name: provider for provider in carrier.providers}
+        providers = {provider.name: provider for provider in carrier.providers}
+        self._live = Way(providers=providers, candidates=carrier.candidates, calls=routes)
+        self._rehearsal = rehearsal.way()
         self._ledger = ledger
         self._clock = clock
         self._random = random
         self._tally = tally
-        self._routes = routes
         self._fetch_template = fetch_template
         self._suppressed = suppressed
         # What was claimed and is not settled yet, and by which provider: if our code fails now, bytes may have left.
         self._claimed: dict[Source, str] = {}
+        # The tests among what is being handled: nothing of them is counted.
+        self._tests: set[Source] = set()
 
     def due(self, received: Received) -> datetime | None:
         """Return until when a record of a retry topic stays where it is."""
@@ -153,15 +106,11 @@ class Attempts:
             return settle.expired(received, found, now)
         if found.hop.not_before is not None and found.hop.not_before > now:
             return settle.parked(received, found, found.hop.not_before, now)
+        if found.delivery.test:
+            return await self._rehearse(received, found, now)
         if (reason := await self._suppressed(found.delivery)) is not None:
             return settle.suppressed(received, found, reason, now)
-        if found.delivery.template is not None:
-            await self._fetch_template(found.delivery.template)
-        message = await self._carrier.render(found.delivery)
-        if isinstance(message, outcomes.Rejected):
-            failure = Failure(kind=outcomes.name(message), code=message.reason, message=message.message)
-            return settle.given_up(received, found, failure, Reason.REJECTED, now=now, claimed=False)
-        return await self._send(received, found, message)
+        return await self._render(received, found, now, self._live)
 
     def on_bug(self, received: Received, error: BaseException) -> Settlement:
         """A bug is tried once more, then it is a dead letter. After the claim it has left an unknown outcome."""
@@ -170,6 +119,8 @@ class Attempts:
         if isinstance(found, Unreadable):
             return settle.unreadable(received, self._config.channel, found, now)
         failure = _bug_failure(error)
+        if found.delivery.test:
+            self._tests.add(received.source)
         provider = self._claimed.get(received.source)
         if provider:
             outcome = outcomes.Unconfirmed(phase="handler_error", code=failure.code, message=failure.message)
@@ -190,23 +141,52 @@ class Attempts:
     def settled(self, received: Received, settlement: Settlement, *, effective: bool) -> None:
         """Count what was written."""
         self._claimed.pop(received.source, None)
-        self._tally.settled(settlement, effective=effective)
+        if self._tests and received.source in self._tests:
+            self._tests.remove(received.source)
+        else:
+            self._tally.settled(settlement, effective=effective)
 
-    async def _send(self, received: Received, found: Readable, message: object) -> Settlement | None:
+    async def _rehearse(self, received: Received, found: Readable, now: datetime) -> Settlement | None:
+        """Make the attempt of a test: as any other, but for the list of suppressed addresses and the way out."""
+        if (reason := rehearsal.suppressed(found.delivery)) is not None:
+            settlement: Settlement | None = settle.suppressed(received, found, reason, now)
+        else:
+            settlement = await self._render(received, found, now, self._rehearsal)
+        if settlement is None:
+            return None
+        self._tests.add(received.source)
+        return rehearsal.with_receipt(settlement, found, self._clock.now())
+
+    async def _render(self, received: Received, found: Readable, now: datetime, way: Way) -> Settlement | None:
+        if found.delivery.template is not None:
+            await self._fetch_template(found.delivery.template)
+        message = await self._carrier.render(found.delivery)
+        if isinstance(message, outcomes.Rejected):
+            failure = Failure(kind=outcomes.name(message), code=message.reason, message=message.message)
+            return settle.given_up(received, found, failure, Reason.REJECTED, now=now, claimed=False)
+        # A test has been rendered, for it dies of the same mistakes; what it sends is what it is to come to.
+        return await self._send(received, found, rehearsal.of(found) if found.delivery.test else message, way)
+
+    async def _send(self, received: Received, found: Readable, message: object, way: Way) -> Settlement | None:
         delivery = found.delivery
-        candidates, domain = self._carrier.candidates(delivery), domain_of(delivery.address)
-        call = await self._routes.begin(candidates, domain=domain, urgent=delivery.lane is Lane.HIGH)
+        candidates, domain = way.candidates(delivery), domain_of(delivery.address)
+        # A provider that is down may not say whether it took a probe, and two such answers are a delivery's end.
+        doubtful = found.hop.unconfirmed > 0
+        call = await way.calls.begin(candidates, domain=domain, urgent=delivery.lane is Lane.HIGH, spared=doubtful)
         if isinstance(call, Closed):
             return self._no_route(received, found, call)
-        claim = _Claim(
+        time = asyncio.get_running_loop().time
+        claim = AttemptClaim(
             self._ledger,
             settle.key_of(found),
             received.source,
             at_most_once=delivery.semantics == "at_most_once",
+            deadline=time() + self._config.deadline.total_seconds(),
+            time=time,
             claimed=self._claimed,
         )
         try:
-            attempt = await self._attempt(found, message, call, candidates, claim)
+            attempt = await self._attempt(found, message, call, candidates, claim, way=way)
         except NotClaimed:
             return self._not_claimed(received, found, claim)
         except asyncio.CancelledError:
@@ -232,52 +212,67 @@ class Attempts:
         return settle.parked(received, found, min(now + wait, found.hop.expires_at), now)
 
     async def _attempt(
-        self, found: Readable, message: object, call: Call, candidates: Sequence[str], claim: _Claim
+        self,
+        found: Readable,
+        message: object,
+        call: Call,
+        candidates: Sequence[str],
+        claim: AttemptClaim,
+        *,
+        way: Way,
     ) -> Attempt:
         """Call a provider, and where it is to blame that the message was not taken, at once another one."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._config.deadline.total_seconds()
         tried: tuple[Tried, ...] = ()
         while True:
             started = self._clock.monotonic()
-            outcome = await self._call(call, found, message, claim, deadline=deadline)
+            outcome = await self._call(call, found, message, claim, way)
             took = timedelta(seconds=self._clock.monotonic() - started)
             attempt = Attempt(
-                provider=call.provider, ended_at=self._clock.now(), took=took, outcome=outcome, tried=tried
+                provider=call.provider,
+                ended_at=self._clock.now(),
+                took=took,
+                outcome=outcome,
+                tried=tried,
+                cost=getattr(message, "cost", None),
             )
-            self._tally.attempted(attempt)
+            if not found.delivery.test:
+                self._tally.attempted(attempt)
             if not signs.fails_over(outcome, claimed=claim.awaited):
                 return attempt
             tried += (Tried(provider=call.provider, outcome=outcomes.name(outcome), code=outcome.code),)
             untried = len(tried) < len(candidates)
-            if not untried or deadline - loop.time() < _LEAST_SECONDS:
+            if not untried or claim.left < _LEAST_SECONDS:
                 return msgspec.structs.replace(attempt, untried=untried)
-            another = self._routes.begin_now(candidates, avoid=[each.provider for each in tried], domain=call.domain)
+            another = way.calls.begin_now(candidates, avoid=[each.provider for each in tried], domain=call.domain)
             if another is None:
                 return msgspec.structs.replace(attempt, untried=True)
             call = another
 
-    async def _call(self, call: Call, found: Readable, message: object, claim: _Claim, *, deadline: float) -> Outcome:
+    async def _call(self, call: Call, found: Readable, message: object, claim: AttemptClaim, way: Way) -> Outcome:
         outcome: Outcome | None = None
-        # Where the ledger has kept it waiting for the claim, the provider is not to blame.
-        blamed = True
         claim.pass_to(call.provider)
         key = f"{found.delivery.id}:{found.hop.life}"
         try:
-            async with asyncio.timeout_at(deadline + _GRACE_SECONDS):
-                provider = self._providers[call.provider]
-                outcome = await provider.send(message, key=key, deadline=deadline, claim=claim)
+            async with asyncio.timeout_at(claim.deadline + _GRACE_SECONDS):
+                provider = way.providers[call.provider]
+                outcome = await provider.send(message, key=key, deadline=claim.deadline, claim=claim)
         except TimeoutError:
             if claim.awaited:
                 outcome = outcomes.Unconfirmed(phase="deadline", message="the provider did not answer in time")
             else:
-                blamed = not claim.asked
                 outcome = outcomes.Deferred(cause="deadline", message="no attempt could begin in time")
         finally:
-            self._routes.ended(call, outcome if blamed else None, claimed=claim.awaited)
+            # Where the ledger has kept it waiting for the claim, the provider is not to blame.
+            kept_waiting = claim.asked and not claim.granted
+            way.calls.ended(call, None if kept_waiting else outcome, claimed=claim.awaited)
+        if kept_waiting:
+            raise LogUnavailable("the ledger has not answered within the time of an attempt")
         return outcome
 
-    def _not_claimed(self, received: Received, found: Readable, claim: _Claim) -> Settlement | None:
+    def _not_claimed(self, received: Received, found: Readable, claim: AttemptClaim) -> Settlement | None:
+        if claim.late and claim.giving_up is None:
+            now = self._clock.now()
+            return settle.parked(received, found, now + tiers.TIERS[0].delay, now, gives_back=settle.key_of(found))
         if claim.giving_up is None:
             self._tally.dropped()
             return None

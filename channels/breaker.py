@@ -109,6 +109,14 @@ class Breaker:
         if self._refused >= needed:
             self._open(now, self._policy.misconfigured_pause, misconfigured=True)
 
+    def renew(self, now: float) -> None:
+        """Take note that another provider stands here: calls to the old one say nothing of it, and after wrong
+        settings it may be probed at once."""
+        self._refused = 0
+        self._turn(self.state)
+        if self.misconfigured:
+            self._calls_at = now
+
     @property
     def _interval(self) -> float:
         return self._policy.misconfigured_pause if self.misconfigured else self._policy.probe_interval

@@ -13,7 +13,7 @@ _FEW_HOLDS = 64
 class Bucket:
     """The tokens of one account. `rate` is in tokens a second, None for no limit; `burst` tokens may go at once.
 
-    `held_until` is when the last hold of whatever kind ends.
+    `held_until` is when the last hold of whatever kind ends; `probed` says that the hold of all has had a probe.
     """
 
     __slots__ = (
@@ -25,6 +25,7 @@ class Bucket:
         "_probe_at",
         "_prune_above",
         "held_until",
+        "probed",
         "rate",
     )
 
@@ -40,6 +41,7 @@ class Bucket:
         self._holds: dict[str, float] = {}
         self._prune_above = _FEW_HOLDS
         self._held_since = self._probe_at = 0.0
+        self.probed = False
 
     def take(self, now: float, domain: str = _WHOLE_ROUTE) -> float:
         """Take the next token; return how long to wait before it may be used to `domain`. It is the taker's."""
@@ -72,6 +74,7 @@ class Bucket:
         if until <= max(now, self._holds.get(domain, now)):
             return
         if domain == _WHOLE_ROUTE:
+            self.probed = self.probed and bool(self.held(now))
             self._held_since, self._probe_at = now, now + _PROBE_SECONDS
         self._holds[domain] = until
         self.held_until = max(self.held_until, until)
@@ -79,9 +82,14 @@ class Bucket:
             self._holds = {name: end for name, end in self._holds.items() if end > now}
             self._prune_above = max(_FEW_HOLDS, 2 * len(self._holds))
 
+    def lift(self, domain: str) -> None:
+        """Let messages to `domain` go again."""
+        self._holds.pop(domain, None)
+
     def began(self, now: float) -> None:
         """Take note of a call. One in the midst of a hold is its probe, and the next is not due for a while."""
         if self.held(now):
+            self.probed = True
             self._probe_at = now + _PROBE_SECONDS
 
     def answered(self, began_at: float) -> None:

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from loguru import logger
 
-from channels.route import Condition, RouteState
+from channels.route import Condition, RouteState, Standing
 from tocsin import ids
 from tocsin.clock import Clock, rfc3339
 from tocsin.consume.stopping import Stop
@@ -49,17 +51,21 @@ class RouteChanges:
         """Tell a change. Does not wait."""
         self._metrics.route_state(channel, provider).set(_SHARES[condition.state])
         _log(channel, provider, condition)
-        now = self._clock.now()
         data = {"channel": channel, "provider": provider, "state": condition.state, "why": condition.why}
-        event = AuditEvent(
-            id=ids.hashed(ids.EVENT, channel, provider, condition.state, rfc3339(now)),
-            type=Event.ROUTE_CHANGED,
-            time=now,
-            tenant=TENANT,
-            data=data,
-        )
-        self._untold.append(event)
-        self._something.set()
+        self._told(Event.ROUTE_CHANGED, data, channel, provider, condition.state)
+
+    def shifted(self, channel: str, provider: str, standing: Standing) -> None:
+        """Tell that a provider gets a greater or smaller part of its share. Does not wait."""
+        health = round(standing.health, 2)
+        logger.info("route_shifted", channel=channel, provider=provider, health=health, why=standing.why)
+        data = {"channel": channel, "provider": provider, "health": health, "why": standing.why}
+        self._told(Event.ROUTE_SHIFTED, data, channel, provider, str(health))
+
+    def rotated(self, channel: str, providers: Sequence[str], settings: Sequence[str]) -> None:
+        """Tell that these providers were made anew, since the files of these settings have changed. Does not wait."""
+        logger.info("secrets_rotated", channel=channel, providers=providers, settings=settings)
+        data = {"channel": channel, "providers": list(providers), "settings": list(settings)}
+        self._told(Event.ROUTE_SECRETS_ROTATED, data, channel, *settings)
 
     async def run(self) -> None:
         """See `Loop`."""
@@ -74,6 +80,14 @@ class RouteChanges:
     def stop(self) -> None:
         """See `Loop`."""
         self._stop.request()
+        self._something.set()
+
+    def _told(self, kind: Event, data: dict[str, Any], *identity: str) -> None:
+        now = self._clock.now()
+        event = AuditEvent(
+            id=ids.hashed(ids.EVENT, kind, *identity, rfc3339(now)), type=kind, time=now, tenant=TENANT, data=data
+        )
+        self._untold.append(event)
         self._something.set()
 
     async def _write(self) -> bool:

@@ -1,8 +1,10 @@
 """The port between the delivery path and a provider, and what a channel brings to carry its messages."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Protocol, runtime_checkable
+
+import msgspec
 
 from tocsin.delivery import Delivery
 from tocsin.outcome import Outcome, Rejected
@@ -14,15 +16,31 @@ Claim = Callable[[], Awaitable[None]]
 class Capabilities:
     """What the provider is able to do, so that the path above need not guess.
 
-    `max_in_flight` calls are made at once at most, and `messages_per_second` on average where there is such a limit.
-    `many_hosts`: each message goes to a host that its address names, and one that fails says nothing of the others.
+    `max_in_flight` calls are made at once at most, and `messages_per_second` on average unless that is 0. `weight` is
+    its share of what others could take as well, compared with theirs; it gets nothing of that with 0, unless none of
+    them has a share. `many_hosts`: each message goes to a host that its address names, and one that fails says nothing
+    of the others.
     """
 
     idempotency: bool = False
     receipts: bool = False
     max_in_flight: int = 16
-    messages_per_second: float | None = None
+    messages_per_second: float = 0.0
+    weight: float = 0.0
     many_hosts: bool = False
+
+
+class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the section of every provider has: how much of a channel's traffic goes through it."""
+
+    # On average; 0: no limit.
+    messages_per_second: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = 0.0
+    # The share of what several providers could take. 0 on all of them: the first takes it all.
+    weight: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = 0.0
+
+    def applied_to(self, capabilities: Capabilities) -> Capabilities:
+        """Return what a provider is able to do, within these limits."""
+        return replace(capabilities, messages_per_second=self.messages_per_second, weight=self.weight)
 
 
 class Provider(Protocol):
@@ -52,6 +70,14 @@ class Provider(Protocol):
         """Close the connections. Called once, when no `send` runs."""
 
 
+@runtime_checkable
+class Successor(Protocol):
+    """A provider that cannot take the place of every other one of its kind."""
+
+    def succeed(self, before: Provider) -> None:
+        """Raise SettingsError if what only the one `before` can send would be lost."""
+
+
 class Carrier(Protocol):
     """A channel at work: it renders deliveries into messages and has the providers that take them."""
 
@@ -65,17 +91,9 @@ class Carrier(Protocol):
     async def render(self, delivery: Delivery) -> Any | Rejected:
         """Return the message for this delivery, or why there can be none (scope `message` or `address`).
 
-        Deterministic: the same delivery gives the same message, whichever attempt it is for.
+        Deterministic: the same delivery gives the same message, whichever attempt it is for. A message may have a
+        `cost`, a mapping: what the audit is to tell of it with each attempt.
         """
 
     async def aclose(self) -> None:
         """Close the providers."""
-
-
-@runtime_checkable
-class Weighted(Protocol):
-    """What a carrier is besides, if its deliveries are shared out among its providers rather than go to the first."""
-
-    @property
-    def weights(self) -> Mapping[str, float]:
-        """The share of each provider, by name, above 0; they are compared with each other only."""

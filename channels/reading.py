@@ -38,7 +38,7 @@ class Reader:
             attributes = envelope.read(received.headers)
         except (hops.BrokenHop, envelope.BrokenEnvelope) as error:
             return Unreadable(reason=Reason.BROKEN_HEADERS, detail=str(error))
-        if attributes.schema != deliveries.SCHEMA:
+        if attributes.schema not in deliveries.SCHEMAS:
             return Unreadable(reason=Reason.UNKNOWN_SCHEMA, detail="the schema of the body is not known here")
         return self._body(received, hop)
 

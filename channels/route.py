@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from channels import signs
+from channels.arrivals import Arrivals
 from channels.breaker import Breaker, BreakerPolicy, BreakerState
 from channels.bucket import Bucket
 from channels.concurrency import Concurrency
@@ -17,6 +18,8 @@ from tocsin.outcome import Misconfigured, Outcome
 # What has to wait for longer than this does not wait in place.
 PATIENCE_SECONDS = 2.0
 _LONGEST_HOLD = timedelta(hours=24)
+# Twice the longest pause between two probes.
+_SPARING_SECONDS = 60.0
 _LEAST_HEALTH, _SICKENING, _HEALING_SECONDS = 0.05, 0.8, 60.0
 _SMOOTHING = 0.1
 _LEAST_TOOK = 0.001
@@ -40,21 +43,31 @@ class Condition:
     misconfigured: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How well a provider did lately, from 1 to nearly 0, and why in words without contents."""
+
+    health: float
+    why: str
+
+
 class Route:
     """One provider, as far as it is used. All times are monotonic seconds."""
 
-    def __init__(self, name: str, capabilities: Capabilities, *, weight: float, policy: BreakerPolicy) -> None:
+    def __init__(self, name: str, capabilities: Capabilities, *, policy: BreakerPolicy) -> None:
         self.name = name
-        self.weight = weight
+        self.weight = capabilities.weight
         self.condition = Condition()
         self.turns = Turns(max(1, capabilities.max_in_flight))
         self._breaker = Breaker(policy)
-        self._bucket = Bucket(capabilities.messages_per_second)
+        self._bucket = Bucket(capabilities.messages_per_second or None)
         self._concurrency = Concurrency(capabilities.max_in_flight)
         self._hosts = Hosts() if capabilities.many_hosts else None
         self._took = 0.0
         self._health, self._health_at = 1.0, 0.0
+        self._arrivals = Arrivals()
         self._why = ""
+        self._called_at = 0.0  # since it is closed
         # How many deliveries may be under way so that none waits much longer than PATIENCE_SECONDS.
         self.room = self._room()
 
@@ -80,6 +93,10 @@ class Route:
             return False
         return self._breaker.wait(now) > 0 or self._bucket.barred(now, domain) > PATIENCE_SECONDS
 
+    def spares(self, now: float) -> bool:
+        """Return whether it is closed, and was called lately: there is enough that probes it."""
+        return not self._breaker.closed and now - self._called_at < _SPARING_SECONDS
+
     def wait(self, now: float, domain: str = "") -> float:
         """Return about how long a message to `domain` would wait; up to PATIENCE_SECONDS it may do so in place."""
         barred = 0.0 if self.takes(now) else self.closed_for(now)
@@ -92,23 +109,35 @@ class Route:
         return max(wait, (turns.waiting + 1) * self._took / turns.limit)
 
     def health(self, now: float) -> float:
-        """Return how well it did lately, up to 1. It heals with time."""
-        return min(1.0, self._health + (now - self._health_at) / _HEALING_SECONDS)
+        """Return how well it did lately, from 1 to nearly 0: by its calls and by its receipts. It heals with time."""
+        return max(_LEAST_HEALTH, self._called(now) * self._arrivals.quality(now))
+
+    def standing(self, now: float) -> Standing:
+        """Return the same, and why."""
+        receipts = self._arrivals.quality(now) < self._called(now)
+        why = "its receipts tell of failures" if receipts else "its calls fail, or are throttled"
+        return Standing(health=self.health(now), why=why)
+
+    def heard(self, *, arrived: bool, now: float) -> None:
+        """Take note of a receipt, of a message that arrived or failed by the provider's fault."""
+        self._arrivals.told(arrived=arrived, now=now)
 
     def take_token(self, now: float, domain: str) -> float:
         """Take a token; return how long to wait before it may be used to send to `domain`."""
         return self._bucket.take(now, domain)
 
-    def began(self, now: float) -> int:
-        """Take note of a call; return the epoch with which its end is told."""
+    def began(self, now: float, domain: str = "") -> int:
+        """Take note of a call to `domain`; return the epoch with which its end is told."""
         if now < self._bucket.held_until:
             self._bucket.began(now)
+        if self._hosts is not None:
+            self._bucket.hold(self._hosts.began(domain, now), now, domain)
         return self._breaker.began(now)
 
     def ended(self, epoch: int, outcome: Outcome, *, claimed: bool, began_at: float, now: float, domain: str) -> None:
         """Take note of what a call came to that began then."""
         sign = signs.of(outcome, claimed=claimed)
-        if self._hosts is not None and self._is_of_host(self._hosts, sign, now, domain):
+        if self._hosts is not None and self._is_of_host(self._hosts, sign, now, domain, took=now - began_at):
             return
         self._took += _SMOOTHING * (now - began_at - self._took)
         match sign:
@@ -123,6 +152,8 @@ class Route:
                 self._why = _misconfiguration(outcome)
                 self._breaker.refused(epoch, now)
                 self._sicken(now)
+        if not self._breaker.closed:
+            self._called_at = now
         if signs.congested(outcome):
             self._concurrency.congested(now)
             self._sicken(now)
@@ -134,6 +165,10 @@ class Route:
         if asked is not None:
             until = now + min(asked, _LONGEST_HOLD).total_seconds()
             self._bucket.hold(until, now, domain if signs.of_domain(outcome) else "")
+
+    def renew(self, now: float) -> None:
+        """Take note that its provider was made anew, with other secrets."""
+        self._breaker.renew(now)
 
     def look(self, now: float) -> bool:
         """Bring `condition` up to date; return whether that changed it."""
@@ -151,7 +186,8 @@ class Route:
         if self._breaker.closed:
             if self._bucket.held(now) <= PATIENCE_SECONDS:
                 return Condition(why="it works")
-            return Condition(state=RouteState.CLOSED, why=f"it wants nothing for {self._bucket.held(now):.0f} s")
+            told = RouteState.PROBING if self._bucket.probed else RouteState.CLOSED
+            return Condition(state=told, why=f"it wants nothing for {self._bucket.held(now):.0f} s")
         # A probe that failed is followed by another: between them it is being probed all the same.
         probed = self.condition.state is RouteState.PROBING and self.condition.misconfigured == misconfigured
         probing = state is BreakerState.HALF_OPEN or probed
@@ -165,17 +201,24 @@ class Route:
         rate = self._bucket.rate
         return room if rate is None else min(room, 1.0 + rate * (PATIENCE_SECONDS + took))
 
-    def _is_of_host(self, hosts: Hosts, sign: Sign, now: float, domain: str) -> bool:
+    def _is_of_host(self, hosts: Hosts, sign: Sign, now: float, domain: str, *, took: float) -> bool:
         """Return whether a call says something of its host only; if so, that host is left alone for a while."""
-        if sign is Sign.WORKS:
-            hosts.succeeded(domain, now)
+        if sign is Sign.WORKS and hosts.succeeded(domain, now):
+            self._bucket.lift(domain)
+        if sign is Sign.WORKS and not self._breaker.closed:
+            # Where none worked, it was nothing of theirs: they need not be tried one by one.
+            for host in hosts.forgive():
+                self._bucket.lift(host)
         if sign is not Sign.FAILS:
             return False
-        self._bucket.hold(hosts.failed(domain, now), now, domain)
+        self._bucket.hold(hosts.failed(domain, now, took=took), now, domain)
         return not hosts.all_fail(now)
 
+    def _called(self, now: float) -> float:
+        return min(1.0, self._health + (now - self._health_at) / _HEALING_SECONDS)
+
     def _sicken(self, now: float) -> None:
-        self._health = max(_LEAST_HEALTH, self.health(now) * _SICKENING)
+        self._health = max(_LEAST_HEALTH, self._called(now) * _SICKENING)
         self._health_at = now
 
 

@@ -4,7 +4,7 @@ The limits lie above the workers: they are shared by all lanes, fresh and retrie
 workers ask `may_take` all the time, and that is when time passes.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from channels.breaker import BreakerPolicy
 from channels.provider import Provider
-from channels.route import PATIENCE_SECONDS, Condition, Route, RouteState
+from channels.route import PATIENCE_SECONDS, Condition, Route, RouteState, Standing
 from tocsin.clock import Clock
 from tocsin.outcome import Outcome
+from tocsin.receipts import Verdict
 
 # A turn that has not come by then will be long in coming: the delivery is better parked.
 _LONGEST_TURN_SECONDS = 10.0
@@ -45,9 +46,9 @@ class Closed:
 class Routes:
     """All routes of a channel.
 
-    `weights` share the deliveries out among the providers that can take them; without any, the order of the candidates
-    is the preference. `on_change` is told each change of a route's condition, at once; it must not wait. `random`
-    returns numbers from 0 to 1.
+    The weights of the providers share the deliveries out among those that can take them; without any, the order of the
+    candidates is the preference. `on_change` is told each change of a route's condition, at once; it must not wait.
+    `random` returns numbers from 0 to 1.
     """
 
     def __init__(
@@ -57,17 +58,12 @@ class Routes:
         clock: Clock,
         random: Callable[[], float],
         on_change: Callable[[str, Condition], None],
-        weights: Mapping[str, float] | None = None,
         policy: BreakerPolicy | None = None,
     ) -> None:
-        self._weighted = bool(weights)
-        weights = weights or {}
         policy = policy or BreakerPolicy()
-        self._routes = {
-            each.name: Route(each.name, each.capabilities, weight=weights.get(each.name, 1.0), policy=policy)
-            for each in providers
-        }
+        self._routes = {each.name: Route(each.name, each.capabilities, policy=policy) for each in providers}
         self._all = tuple(self._routes.values())
+        self._weighted = any(route.weight for route in self._all)
         self._clock = clock
         self._random = random
         self._on_change = on_change
@@ -83,6 +79,22 @@ class Routes:
     def conditions(self) -> Mapping[str, Condition]:
         """The condition of each route, by provider."""
         return {route.name: route.condition for route in self._all}
+
+    @property
+    def shared(self) -> bool:
+        """Whether several providers share the deliveries out by their weights."""
+        return sum(route.weight > 0 for route in self._all) > 1
+
+    @property
+    def standings(self) -> Mapping[str, Standing]:
+        """How well each of those did lately that have a share, by provider."""
+        now = self._clock.monotonic()
+        return {route.name: route.standing(now) for route in self._all if route.weight}
+
+    def heard(self, verdict: Verdict) -> None:
+        """Take note of what a receipt says of a provider; of one that is not here it says nothing."""
+        if (route := self._routes.get(verdict.provider)) is not None:
+            route.heard(arrived=verdict.arrived, now=self._clock.monotonic())
 
     def may_take(self) -> bool:
         """Return whether workers are to take anything: some route takes messages, or is due for a probe."""
@@ -129,14 +141,17 @@ class Routes:
         bound = 0.0 if least == 0.0 else PATIENCE_SECONDS
         return self._chosen([route for route, wait in zip(routes, waits, strict=True) if wait <= bound], now).name
 
-    async def begin(self, candidates: Collection[str], *, domain: str = "", urgent: bool = False) -> Call | Closed:
+    async def begin(
+        self, candidates: Collection[str], *, domain: str = "", urgent: bool = False, spared: bool = False
+    ) -> Call | Closed:
         """Begin a call through one of the candidates, as soon as it has room and a token; or say that none has soon.
 
-        A call is to be ended with `ended`, whatever becomes of it.
+        A call is to be ended with `ended`, whatever becomes of it. What is `spared` probes no closed route while others
+        do.
         """
         self._let_through = False
         while True:
-            picked = self.pick(candidates, domain=domain)
+            picked = self.pick(self._sparing(candidates) if spared else candidates, domain=domain)
             if isinstance(picked, Closed):
                 self._next_try_at = self._clock.monotonic() + _NEXT_TRY_SECONDS
                 return picked
@@ -176,6 +191,17 @@ class Routes:
         finally:
             route.turns.leave()
 
+    def renew(self, names: Iterable[str]) -> None:
+        """Take note that these providers were made anew: what their secrets had closed is probed at once."""
+        now = self._clock.monotonic()
+        self._next_try_at = now
+        for name in names:
+            self._routes[name].renew(now)
+
+    def _sparing(self, candidates: Collection[str]) -> Collection[str]:
+        now = self._clock.monotonic()
+        return [name for name in candidates if not self._routes[name].spares(now)]
+
     async def _paused(self, route: Route, pause: float, domain: str) -> bool:
         """Wait until a token may be used, with the turn held; return whether the route still takes anything then."""
         going = False
@@ -189,7 +215,7 @@ class Routes:
 
     def _began(self, route: Route, domain: str) -> Call:
         now = self._clock.monotonic()
-        epoch = route.began(now)
+        epoch = route.began(now, domain)
         self._look_at(route, now)
         return Call(route.name, epoch, now, domain)
 
@@ -197,12 +223,15 @@ class Routes:
         if not self._weighted or len(routes) == 1:
             return routes[0]
         shares = [route.weight * route.health(now) for route in routes]
-        point = self._random() * sum(shares)
+        total = sum(shares)
+        if not total:
+            return routes[0]
+        point = self._random() * total
         for route, share in zip(routes, shares, strict=True):
             point -= share
             if point < 0:
                 return route
-        return routes[-1]
+        return routes[shares.index(max(shares))]
 
     def _probe_is_due(self, now: float) -> bool:
         if self._let_through or now < self._next_try_at:

@@ -1,6 +1,6 @@
 """The channels service: for each channel a worker a lane, fresh and retried traffic apart."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -9,19 +9,26 @@ from channels import routes as routing
 from channels.admission import Admission
 from channels.attempt import AttemptConfig, Attempts
 from channels.changes import RouteChanges
+from channels.hearing import Hearing
 from channels.pinned import PinnedTemplates
-from channels.provider import Carrier, Weighted
+from channels.provider import Carrier
 from channels.reading import Reader
 from channels.refreshing import Refreshing
+from channels.rotating import RotatingCarrier
+from channels.rotation import Rotatable, Rotation
 from channels.routes import Routes
+from channels.shifts import Shifts
 from channels.tally import Tally
-from tocsin import schemas, topics
+from tocsin import receipts, schemas, topics
+from tocsin.consume.loop import Loop
 from tocsin.consume.permits import Stream
 from tocsin.consume.worker import Budget, Worker, WorkerConfig
 from tocsin.delivery import Lane
+from tocsin.receipts import Verdict
 from tocsin.retry import RetryPolicy
 from tocsin.runtime.service import CarrierContext, Channel, Context, Part, Service
-from tocsin.settings import sections
+from tocsin.settings import secret_files, sections
+from tocsin.settings.secret_files import FileWatch
 from tocsin.store.suppressed import SuppressedAddresses
 from tocsin.tiers import TIERS
 from tocsin.web.health import Check
@@ -34,28 +41,42 @@ def _build(context: Context) -> Part:
     changes = RouteChanges(publisher=context.publisher, clock=context.clock, metrics=context.metrics)
     carriers: list[Carrier] = []
     workers: list[Worker] = []
+    shared: dict[str, Routes] = {}
     checks = {refreshing.name: lambda: Check(ok=refreshing.healthy, detail=refreshing.detail)}
+    rotation = Rotation(clock=context.clock, changes=changes, metrics=context.metrics)
+    carrying = _carrying(context)
     for channel in (each for name, each in context.channels.items() if name in context.delivers):
-        carrier = channel.carrier(
-            CarrierContext(
-                settings=context.settings,
-                clock=context.clock,
-                random=context.random,
-                metrics=context.metrics,
-                templates=context.templates,
-            )
-        )
-        carriers.append(carrier)
+        watch = FileWatch(secret_files.named(context.settings, channel.settings))
+        carrier: Carrier = channel.carrier(carrying)
         tally = Tally(channel.name, metrics=context.metrics)
         routes = _routes(context, channel.name, carrier, changes)
+        if watch:
+            carrier = rotating = RotatingCarrier(carrier)
+            make = partial(channel.carrier, carrying)
+            rotation.watch(channel.name, Rotatable(watch=watch, make=make, carrier=rotating, routes=routes))
+        carriers.append(carrier)
+        shared |= {channel.name: routes} if routes.shared else {}
         workers.extend(_workers(context, channel, carrier, tally, budget, routes=routes, suppressed=suppressed))
-        checks[f"channel_{channel.name}"] = _check(tally, routes)
+        checks[f"channel_{channel.name}"] = _check(tally, routes, partial(rotation.refused, channel.name))
 
     async def aclose() -> None:
         for carrier in carriers:
             await carrier.aclose()
 
-    return Part(loops=[*workers, refreshing, changes], checks=checks, aclose=aclose)
+    loops: list[Loop] = [*workers, refreshing, rotation, *_sharing(context, shared, changes), changes]
+    return Part(loops=loops, checks=checks, aclose=aclose)
+
+
+def _carrying(context: Context) -> CarrierContext:
+    return CarrierContext(
+        settings=context.settings,
+        clock=context.clock,
+        random=context.random,
+        metrics=context.metrics,
+        templates=context.templates,
+        store=context.store,
+        wakeups=context.wakeups,
+    )
 
 
 def _workers(
@@ -83,7 +104,7 @@ def _workers(
         tally=tally,
         routes=routes,
         fetch_template=PinnedTemplates(context.templates, context.template_versions).fetch,
-        suppressed=lambda each: suppressed.reason(each.tenant, each.channel, each.address),
+        suppressed=lambda each: suppressed.reason(each.tenant, each.channel, each.address, each.category),
     )
     permits = Admission(settings.in_flight, routes)
     context.metrics.in_flight(channel.name).set_function(lambda: permits.in_flight)
@@ -116,8 +137,23 @@ def _routes(context: Context, channel: str, carrier: Carrier, changes: RouteChan
         clock=context.clock,
         random=context.random.random,
         on_change=partial(changes.tell, channel),
-        weights=carrier.weights if isinstance(carrier, Weighted) else None,
     )
+
+
+def _sharing(context: Context, shared: Mapping[str, Routes], changes: RouteChanges) -> Iterator[Loop]:
+    """Return the loops of the channels whose providers share the deliveries out by how well they do."""
+
+    def hear(judged: Hashable) -> None:
+        if isinstance(judged, Verdict) and (routes := shared.get(judged.channel)) is not None:
+            routes.heard(judged)
+
+    if not shared:
+        return
+    yield Shifts(shared, clock=context.clock, on_shift=changes.shifted)
+    if context.settings.section("kafka", sections.Kafka).bootstrap_servers:
+        yield Hearing(log=context.log, clock=context.clock, hear=hear)
+    else:
+        context.wakeups.listen(receipts.JUDGED, hear)
 
 
 def _config(settings: sections.Worker, *, retrying: bool) -> WorkerConfig:
@@ -141,9 +177,10 @@ def _policy(settings: sections.Retry) -> RetryPolicy:
     )
 
 
-def _check(tally: Tally, routes: Routes) -> Callable[[], Check]:
+def _check(tally: Tally, routes: Routes, refused: Callable[[], str] = lambda: "") -> Callable[[], Check]:
     """Return the readiness of a channel. A provider that is down is told, and does not make the gateway unready: it
-    would take no notification for any channel any more. Wrong settings do."""
+    would take no notification for any channel any more. Wrong settings do. New secrets that are of no use are told:
+    the old ones still do."""
 
     def check() -> Check:
         if tally.halted:
@@ -151,7 +188,8 @@ def _check(tally: Tally, routes: Routes) -> Callable[[], Check]:
             return Check(ok=False, detail=detail)
         conditions = routes.conditions
         misconfigured = all(condition.misconfigured for condition in conditions.values())
-        return Check(ok=not misconfigured, detail="; ".join(routing.closed(conditions)))
+        told = [*routing.closed(conditions), refused()]
+        return Check(ok=not misconfigured, detail="; ".join(each for each in told if each))
 
     return check
 

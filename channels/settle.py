@@ -4,6 +4,7 @@ A settlement holds the next record (a retry, the same one parked again, a dead l
 it, and what the ledger is to remember.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,8 +35,9 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt that was made: through which provider, when it ended, what it took and what it came to.
 
-    `tried` are the providers before it in the same attempt. `bug`: the outcome is unknown because our own code failed.
-    `untried`: there is another provider that might take it, and it could not be asked now.
+    `tried` are the providers before it in the same attempt. `cost` is what the audit is to tell of its price. `bug`:
+    the outcome is unknown because our own code failed. `untried`: there is another provider that might take it, and it
+    could not be asked now.
     """
 
     provider: str
@@ -43,6 +45,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     took: timedelta
     outcome: Outcome
     tried: tuple[Tried, ...] = ()
+    cost: Mapping[str, Any] | None = None
     bug: bool = False
     untried: bool = False
 
@@ -249,6 +252,8 @@ def _attempted_event(readable: Readable, attempt: Attempt) -> AuditEvent:
         "message": outcome.message,
         "duration_ms": attempt.took // timedelta(milliseconds=1),
     }
+    if attempt.cost:
+        data |= attempt.cost
     if attempt.tried:
         data["tried"] = msgspec.to_builtins(attempt.tried)
     return _event(readable, Event.ATTEMPTED, attempt.ended_at, data, attempt=readable.hop.attempt + 1)

@@ -4,8 +4,10 @@ The first rule that fits wins, and a rule that is used up fits no longer. Rules 
 built-in ones, in the order in which they were added.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Generic, Protocol, TypeVar
 
 
@@ -72,3 +74,24 @@ class Faults(Rules[F]):
                 rule.applied += 1
                 return rule.fault
         return None
+
+
+class Asking(Protocol):
+    """A fault that may ask its victim to wait."""
+
+    @property
+    def retry_after_seconds(self) -> int | None:
+        """For how long; none does not ask."""
+
+    @property
+    def retry_after_as_date(self) -> bool:
+        """Whether it says so as a date rather than in seconds."""
+
+
+def retry_after(fault: Asking, now: datetime) -> Mapping[str, str]:
+    """Return the header that asks to wait, in one of its two forms (RFC 9110, section 10.2.3); none if nothing does."""
+    if fault.retry_after_seconds is None:
+        return {}
+    until = now + timedelta(seconds=fault.retry_after_seconds)
+    asked = format_datetime(until, usegmt=True) if fault.retry_after_as_date else str(fault.retry_after_seconds)
+    return {"Retry-After": asked}

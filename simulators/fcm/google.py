@@ -8,6 +8,8 @@ from urllib.parse import parse_qs
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from simulators.answers import CutOff
+from simulators.faults import retry_after
 from simulators.fcm import checking, errors
 from simulators.fcm.errors import Failure
 from simulators.fcm.faults import Fault, Faults
@@ -45,10 +47,12 @@ def router(*, project: str, tokens: Tokens, inbox: Inbox, faults: Faults, clock:
         fault = faults.meet(str(message.get("token", "")))
         if fault is not None and fault.error is not None:
             await _wait(fault, clock)
-            return _refused(errors.of_code(fault.error), fault.retry_after_seconds)
+            return _refused(errors.of_code(fault.error), retry_after(fault, clock.now()))
         received = inbox.receive(project, message)
         if fault is not None:
             await _wait(fault, clock)
+        if fault is not None and fault.drop:
+            return CutOff(status_code=200)
         return Json({"name": received.name})
 
     return routes
@@ -59,8 +63,7 @@ async def _wait(fault: Fault, clock: Clock) -> None:
         await clock.sleep(timedelta(seconds=fault.delay_seconds))
 
 
-def _refused(failure: Failure, retry_after: int | None = None) -> Response:
-    headers = None if retry_after is None else {"Retry-After": str(retry_after)}
+def _refused(failure: Failure, headers: Mapping[str, str] | None = None) -> Response:
     return Json(failure.body, status_code=failure.status, headers=headers)
 
 

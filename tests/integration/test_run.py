@@ -109,6 +109,23 @@ async def test_services_apart_share_the_work_and_one_that_is_killed_loses_nothin
     assert set(box.by_recipient) == {f"c{number}@example.test" for number in range(40)}
 
 
+async def test_where_the_process_that_keeps_them_is_killed_none_stays_behind(cluster: Cluster) -> None:
+    async with cluster.running("channel", "email", "--processes", "2", "--port", "0") as keeper:
+        children = await _children(keeper.process.pid)
+        keeper.signal(signal.SIGKILL)
+        await keeper.exit_code(within=20)
+
+        await until(lambda: not any(map(_runs, children)), what="both to drain and end", seconds=40)
+
+
+async def test_a_process_that_takes_nothing_in_makes_no_first_key(cluster: Cluster) -> None:
+    """It would be printed into the log of whichever process was the first."""
+    del cluster.environment["TOCSIN_BOOTSTRAP_KEY"]
+    said = [await _said(cluster, *services) for services in (("channel", "email"), ("audit", "dlq"), ("producer",))]
+
+    assert ["tcs_" in each for each in said] == [False, False, True]
+
+
 async def test_services_do_not_run_apart_on_the_embedded_log(tmp_path: Path) -> None:
     ran = await processes.run("run", "producer", "--port", "0", directory=tmp_path)
     assert ran.code == 2
@@ -151,6 +168,23 @@ async def _delivered(client: httpx.AsyncClient, notification_id: str) -> None:
 async def _children(pid: int) -> list[int]:
     await until(lambda: len(_pids(pid)) == 2, what="two processes")
     return _pids(pid)
+
+
+async def _said(cluster: Cluster, *services: str) -> str:
+    """Return all that services have said between their start and their end."""
+    async with cluster.running(*services, "--port", "0") as process:
+        process.signal(signal.SIGTERM)
+        out, err = await asyncio.wait_for(process.process.communicate(), timeout=60)
+        assert process.process.returncode == 0
+    return (out + err).decode()
+
+
+def _runs(pid: int) -> bool:
+    """Return whether a process runs. One that ended may be left unburied, where nobody adopts it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _pids(parent: int) -> list[int]:

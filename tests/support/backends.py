@@ -59,7 +59,9 @@ class Backend(Protocol):
     def clock(self) -> ManualClock:
         """Return a clock for the gateway."""
 
-    def opened(self, directory: Path, clock: ManualClock, metrics: Metrics) -> AbstractAsyncContextManager[Standing]:
+    def opened(
+        self, directory: Path, clock: ManualClock, metrics: Metrics, *, channel: str = CHANNEL
+    ) -> AbstractAsyncContextManager[Standing]:
         """Open it, with the topics of the channel."""
 
     async def settings(self, directory: Path) -> dict[str, dict[str, Any]]:
@@ -108,10 +110,12 @@ class Embedded:
         return ManualClock()
 
     @asynccontextmanager
-    async def opened(self, directory: Path, clock: ManualClock, metrics: Metrics) -> AsyncIterator[EmbeddedStanding]:
+    async def opened(
+        self, directory: Path, clock: ManualClock, metrics: Metrics, *, channel: str = CHANNEL
+    ) -> AsyncIterator[EmbeddedStanding]:
         """See `Backend`."""
         async with open_log(embedded_config(directory), clock=clock, metrics=metrics) as log:
-            await log.ensure_topics(topics.of_channels([CHANNEL]))
+            await log.ensure_topics(topics.of_channels([channel]))
             ledger = EmbeddedLedger(log, clock=clock, lease=LEASE)
             await ledger.open()
             yield EmbeddedStanding(log, ledger)
@@ -155,17 +159,20 @@ class ClusterStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Fulfils `Backend`: a Kafka, and a migrated database on PostgreSQL."""
+    """Fulfils `Backend`: a Kafka, and a migrated database on PostgreSQL. A gateway on it has these `channels`."""
 
     bootstrap: str
     database: str
+    channels: tuple[str, ...] = (CHANNEL,)
 
     def clock(self) -> ManualClock:
         """See `Backend`."""
         return DatedClock()
 
     @asynccontextmanager
-    async def opened(self, directory: Path, clock: ManualClock, metrics: Metrics) -> AsyncIterator[ClusterStanding]:
+    async def opened(
+        self, directory: Path, clock: ManualClock, metrics: Metrics, *, channel: str = CHANNEL
+    ) -> AsyncIterator[ClusterStanding]:
         """See `Backend`. The gateway's clock is the test's; what waits for a broker waits by the machine's."""
         del directory
         assert isinstance(clock, DatedClock)
@@ -175,8 +182,8 @@ class Cluster:
             log = await stack.enter_async_context(
                 open_kafka_log(settings, clock=SystemClock(), metrics=metrics, clients=clients)
             )
-            await make_topics(settings, _of_one_lane())
-            await log.ensure_topics(_of_one_lane())
+            await make_topics(settings, _of_one_lane(channel))
+            await log.ensure_topics(_of_one_lane(channel))
             ledger = await stack.enter_async_context(
                 open_ledger(
                     store=await stack.enter_async_context(open_store(self.database)),
@@ -195,7 +202,7 @@ class Cluster:
         directory.mkdir(exist_ok=True)
         layout = directory / "topics.toml"
         layout.write_text(TOPICS)
-        specs = topics.of_channels([CHANNEL])
+        specs = topics.of_channels(self.channels)
         await make_topics(kafka_settings(self.bootstrap), specs, layout=layouts.load(layout, replication=1))
         return {
             "": {"data_dir": str(directory)},
@@ -214,12 +221,12 @@ class Cluster:
         return False
 
 
-def _of_one_lane() -> list[TopicSpec]:
-    retries = (TopicSpec(name=name, kind="retry") for name in topics.retries(CHANNEL, Lane.NORMAL))
+def _of_one_lane(channel: str) -> list[TopicSpec]:
+    retries = (TopicSpec(name=name, kind="retry") for name in topics.retries(channel, Lane.NORMAL))
     return [
-        TopicSpec(name=topics.delivery(CHANNEL, Lane.NORMAL), kind="delivery"),
+        TopicSpec(name=topics.delivery(channel, Lane.NORMAL), kind="delivery"),
         *retries,
-        TopicSpec(name=topics.dlq(CHANNEL), kind="dlq"),
+        TopicSpec(name=topics.dlq(channel), kind="dlq"),
         TopicSpec(name=topics.AUDIT, kind="audit"),
     ]
 

@@ -2,18 +2,20 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from channels.admission import Admission
 from channels.attempt import AttemptConfig, Attempts
 from channels.breaker import BreakerPolicy
 from channels.changes import RouteChanges
+from channels.provider import Carrier
 from channels.reading import Reader
 from channels.route import PATIENCE_SECONDS
 from channels.routes import Routes
@@ -36,6 +38,7 @@ from tocsin.retry import RetryPolicy
 
 __all__ = ["CHANNEL", "Delivering", "delivering", "make_delivery", "record_of"]
 
+CONTENT: Mapping[str, Any] = {"subject": "s", "text": "t"}
 _REST_SECONDS = 20
 _LOOK_SECONDS = 0.002
 
@@ -44,6 +47,8 @@ def make_delivery(
     address: str,
     *,
     now: datetime,
+    channel: str = CHANNEL,
+    content: Mapping[str, Any] = CONTENT,
     lane: Lane = Lane.NORMAL,
     semantics: Semantics = "at_least_once",
     expires_in: timedelta = timedelta(days=3),
@@ -51,10 +56,10 @@ def make_delivery(
     """Return a delivery with ready-made content."""
     notification = ids.notification_id(now, os.urandom)
     return Delivery(
-        id=ids.delivery_id(notification, CHANNEL, address),
+        id=ids.delivery_id(notification, channel, address),
         notification_id=notification,
         tenant="default",
-        channel=CHANNEL,
+        channel=channel,
         address=address,
         recipient=Person(id=address),
         lane=lane,
@@ -62,7 +67,7 @@ def make_delivery(
         semantics=semantics,
         accepted_at=now,
         expires_at=now + expires_in,
-        content={"subject": "s", "text": "t"},
+        content=dict(content),
     )
 
 
@@ -73,7 +78,7 @@ def record_of(delivery: Delivery, *, life: int = 0) -> Record:
     )
     hop = hops.first(now=delivery.accepted_at, expires_at=delivery.expires_at, life=life)
     return Record(
-        topic=topics.delivery(CHANNEL, delivery.lane),
+        topic=topics.delivery(delivery.channel, delivery.lane),
         key=ids.recipient_key(delivery.tenant, delivery.address),
         value=deliveries.encode(delivery),
         headers=hops.write(envelope.write(attributes), hop),
@@ -81,19 +86,19 @@ def record_of(delivery: Delivery, *, life: int = 0) -> Record:
 
 
 @dataclass(slots=True, kw_only=True)
-class Delivering:
-    """A channel at work."""
+class ChannelAtWork:
+    """A channel at work, whatever its carrier."""
 
+    channel: str
     clock: ManualClock
     standing: Standing
     log: EventLog
     ledger: Ledger
-    provider: ScriptedProvider
-    carrier: ScriptedCarrier
     tally: Tally
     routes: Routes
     changes: RouteChanges
     workers: list[Worker]
+    under_way: Callable[[], int] | None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def accept(self, *given: Delivery) -> None:
@@ -111,7 +116,7 @@ class Delivering:
 
     async def dead_letters(self) -> list[Received]:
         """Return all dead letters so far."""
-        return await self.read(topics.dlq(CHANNEL))
+        return await self.read(topics.dlq(self.channel))
 
     async def read(self, topic: str) -> list[Received]:
         """Return everything in a topic."""
@@ -131,6 +136,14 @@ class Delivering:
         return not (self.routes.may_take() and self.routes.has_room(0))
 
     @property
+    def _pausing(self) -> bool:
+        """Whether all that is in hand waits in place for its provider to take something again."""
+        if self.under_way is None:
+            return False
+        turns = [route.turns for route in self.routes._all]
+        return 0 < self.in_hand == sum(each.under_way + each.waiting for each in turns) - self.under_way()
+
+    @property
     def _barred_seconds(self) -> float:
         """For how long that is so."""
         now, routes = self.clock.monotonic(), self.routes._all
@@ -138,11 +151,20 @@ class Delivering:
             return max(0.0, min(route.wait(now, "") for route in open_) - PATIENCE_SECONDS)
         return max(self.routes._next_try_at - now, min(route.closed_for(now) for route in routes))
 
+    @property
+    def in_hand(self) -> int:
+        """How many deliveries are being worked on, those included that wait for their turn."""
+        return sum(len(worker._running) for worker in self.workers)
+
     async def settle_down(self) -> None:
         """Return once nothing moves any more without time passing."""
         async with asyncio.timeout(_REST_SECONDS):
-            while self.changes.untold or not (self._barred or await self.standing.at_rest(self.workers)):  # noqa: ASYNC110 - of what others do there is no event
+            await asyncio.sleep(0)  # what the clock has woken goes first: it does not pause any more
+            while self.changes.untold or not await self._at_rest():  # noqa: ASYNC110 - of what others do there is no event
                 await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _at_rest(self) -> bool:
+        return self._barred or self._pausing or await self.standing.at_rest(self.workers)
 
     async def run_until_over(self, *, longest: timedelta = timedelta(days=40)) -> None:
         """Move the clock from one due time to the next until nothing waits."""
@@ -155,6 +177,8 @@ class Delivering:
 
     def next_due(self) -> datetime | None:
         """Return when something happens next, be it that a route takes something again; None if nothing waits."""
+        if self._pausing:
+            return self.clock.next_due()
         if self._barred:
             return self.clock.now() + timedelta(seconds=self._barred_seconds, milliseconds=1)
         return min((worker._gate._armed_for for worker in self.workers if worker._gate._armed_for), default=None)
@@ -166,6 +190,14 @@ class Delivering:
         self.changes.stop()
         await asyncio.gather(*self.tasks)
         self.tasks.clear()
+
+
+@dataclass(slots=True, kw_only=True)
+class Delivering(ChannelAtWork):
+    """A channel at work with a provider that says what it is told."""
+
+    provider: ScriptedProvider
+    carrier: ScriptedCarrier
 
 
 async def _no_template(ref: TemplateRef) -> None:
@@ -188,27 +220,59 @@ async def delivering(
     policy: RetryPolicy | None = None,
     lanes: Sequence[Lane] = (Lane.NORMAL,),
     others: Sequence[ScriptedProvider] = (),
-    weights: Mapping[str, float] | None = None,
     breaker: BreakerPolicy | None = None,
 ) -> AsyncIterator[Delivering]:
     """Open the log of a directory, or what the backend opens, and run one channel on it."""
     provider = provider or ScriptedProvider(clock)
+    carrier = ScriptedCarrier(provider, *others)
+    async with at_work(
+        *(directory, clock, carrier),
+        backend=backend,
+        window=window,
+        in_flight=in_flight,
+        policy=policy,
+        lanes=lanes,
+        breaker=breaker,
+    ) as made:
+        known = {each.name: getattr(made, each.name) for each in fields(made)}
+        yield Delivering(**known, provider=provider, carrier=carrier)
+
+
+@asynccontextmanager
+async def at_work(
+    directory: Path,
+    clock: ManualClock,
+    carrier: Carrier,
+    *,
+    channel: str = CHANNEL,
+    backend: Backend | None = None,
+    window: int = 1000,
+    in_flight: int = 64,
+    policy: RetryPolicy | None = None,
+    lanes: Sequence[Lane] = (Lane.NORMAL,),
+    breaker: BreakerPolicy | None = None,
+    under_way: Callable[[], int] | None = None,
+) -> AsyncIterator[ChannelAtWork]:
+    """Open the log of a directory, or what the backend opens, and run a channel with this carrier on it.
+
+    `under_way` returns how many calls its providers have now: without it nothing may wait in place.
+    """
     metrics = Metrics(version="test")
     async with AsyncExitStack() as stack:
-        standing = await stack.enter_async_context((backend or Embedded()).opened(directory, clock, metrics))
+        backend = backend or Embedded()
+        standing = await stack.enter_async_context(backend.opened(directory, clock, metrics, channel=channel))
         log, ledger = standing.log, standing.ledger
-        carrier, tally = ScriptedCarrier(provider, *others), Tally(CHANNEL, metrics=metrics)
+        tally = Tally(channel, metrics=metrics)
         publisher = await stack.enter_async_context(log.publisher())
         changes = RouteChanges(publisher=publisher, clock=clock, metrics=metrics)
         routes = Routes(
             carrier.providers,
             clock=clock,
             random=Random(7).random,
-            on_change=partial(changes.tell, CHANNEL),
-            weights=weights,
+            on_change=partial(changes.tell, channel),
             policy=breaker,
         )
-        config = AttemptConfig(channel=CHANNEL, policy=policy or RetryPolicy(), deadline=timedelta(seconds=60))
+        config = AttemptConfig(channel=channel, policy=policy or RetryPolicy(), deadline=timedelta(seconds=60))
         attempts = Attempts(
             config,
             reader=Reader(schemas.load("delivery")),
@@ -226,8 +290,8 @@ async def delivering(
             Worker(
                 log=log,
                 ledger=ledger,
-                topics=topics.retries(CHANNEL, lane) if retrying else [topics.delivery(CHANNEL, lane)],
-                group=topics.worker_group(CHANNEL, lane, retrying=retrying),
+                topics=topics.retries(channel, lane) if retrying else [topics.delivery(channel, lane)],
+                group=topics.worker_group(channel, lane, retrying=retrying),
                 stream=Stream(lane=lane, retrying=retrying),
                 handler=attempts,
                 permits=permits,
@@ -246,17 +310,17 @@ async def delivering(
             for lane in lanes
             for retrying in (False, True)
         ]
-        made = Delivering(
+        made = ChannelAtWork(
+            channel=channel,
             clock=clock,
             standing=standing,
             log=log,
             ledger=ledger,
-            provider=provider,
-            carrier=carrier,
             tally=tally,
             routes=routes,
             changes=changes,
             workers=workers,
+            under_way=under_way,
         )
         made.tasks = [asyncio.create_task(worker.run()) for worker in workers]
         made.tasks.append(asyncio.create_task(changes.run()))

@@ -42,10 +42,13 @@ class ScriptedProvider:
         *,
         name: str = "scripted",
         max_in_flight: int = 1000,
-        messages_per_second: float | None = None,
+        messages_per_second: float = 0.0,
+        weight: float = 0.0,
     ) -> None:
         self.name = name
-        self.capabilities = Capabilities(max_in_flight=max_in_flight, messages_per_second=messages_per_second)
+        self.capabilities = Capabilities(
+            max_in_flight=max_in_flight, messages_per_second=messages_per_second, weight=weight
+        )
         self.script = script
         self.unreachable: Outcome | None = None
         self.dials: list[datetime] = []

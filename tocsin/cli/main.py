@@ -20,6 +20,7 @@ from tocsin.cli import (
     run,
     send,
     simulate,
+    sms,
     status,
     suppressions,
     topics,
@@ -65,6 +66,7 @@ def build() -> typer.Typer:
     app.command("status")(status.status)
     app.add_typer(_dlq(), name="dlq")
     app.add_typer(_suppressions(), name="suppressions")
+    app.add_typer(_sms(), name="sms")
     app.add_typer(_keys(), name="keys")
     app.add_typer(_vapid(), name="vapid")
     app.add_typer(_config(), name="config")
@@ -115,6 +117,12 @@ def _suppressions() -> typer.Typer:
     app.command("list")(suppressions.list_)
     app.command("add")(suppressions.add)
     app.command("lift")(suppressions.lift)
+    return app
+
+
+def _sms() -> typer.Typer:
+    app = typer.Typer(help="Work with texts: what one would cost.", **_style())
+    app.command("estimate")(sms.estimate)
     return app
 
 

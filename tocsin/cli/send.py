@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 from typer.core import TyperCommand
 
-from tocsin.cli import follow, notification, options, output, session, timeline, times, world
+from tocsin.cli import composing, follow, notification, options, output, session, timeline, times, world
 from tocsin.cli.failures import CommandFailed, Misused, Refused, Unanswered
 from tocsin.lifecycle import State
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _UNTIL_ENDED = "end"
 _UNAVAILABLE = 503
-_WHAT = "The notification"
 
 
 class WaitsOptionally(TyperCommand):
@@ -35,46 +34,36 @@ def _filled(args: list[str]) -> list[str]:
     return filled
 
 
-def _text(option: str, help_text: str, metavar: str = "TEXT") -> Any:
-    return typer.Option(option, metavar=metavar, help=help_text, rich_help_panel=_WHAT, show_default=False)
+Wait = Annotated[
+    str | None,
+    typer.Option(
+        "--wait",
+        metavar="[DURATION]",
+        help="Follow it to its end, or for so long: 30, 90s, 10m. Exit code 0 means delivered.",
+        show_default=False,
+    ),
+]
 
 
 def send(
     ctx: typer.Context,
     *,
-    to: Annotated[str | None, _text("--to", "Whom to notify: an email address or a phone number.", "ADDRESS")] = None,
-    channel: Annotated[
-        str | None,
-        _text("--channel", "email, sms, push (--to fcm:TOKEN) or browser (--to an id); else by the address.", "NAME"),
-    ] = None,
-    template: Annotated[str | None, _text("--template", "The name of a template.", "NAME")] = None,
-    data: Annotated[str | None, _text("--data", "What fills the template, in JSON.", "JSON")] = None,
-    data_file: Annotated[str | None, _text("--data-file", "The same from a file; - is standard input.", "FILE")] = None,
-    subject: Annotated[str | None, _text("--subject", "The subject or title, where there is no template.")] = None,
-    text: Annotated[str | None, _text("--text", "The body in plain text.")] = None,
-    html: Annotated[str | None, _text("--html", "The body in HTML.")] = None,
-    locale: Annotated[str | None, _text("--locale", "The recipient's language, such as de or pt-BR.", "TAG")] = None,
-    lane: Annotated[str | None, _text("--lane", "high, normal (if not given) or bulk.", "LANE")] = None,
-    category: Annotated[str | None, _text("--category", "Your own grouping.", "NAME")] = None,
-    expires_in: Annotated[
-        str | None, _text("--expires-in", "Give up after this: 90s, 10m, 24h, 3d.", "DURATION")
-    ] = None,
-    metadata: Annotated[
-        list[str] | None, _text("--metadata", "Text of yours to search by; may be repeated.", "NAME=VALUE")
-    ] = None,
-    file: Annotated[str | None, _text("--file", "A whole notification in JSON; - is standard input.", "FILE")] = None,
-    idempotency_key: Annotated[
-        str | None, _text("--idempotency-key", "Send once, however often this is repeated within 24 h.", "KEY")
-    ] = None,
-    wait: Annotated[
-        str | None,
-        typer.Option(
-            "--wait",
-            metavar="[DURATION]",
-            help="Follow it to its end, or for so long: 30, 90s, 10m. Exit code 0 means delivered.",
-            show_default=False,
-        ),
-    ] = None,
+    to: composing.To = None,
+    channel: composing.Channel = None,
+    template: composing.Template = None,
+    data: composing.Data = None,
+    data_file: composing.DataFile = None,
+    subject: composing.Subject = None,
+    text: composing.Body = None,
+    html: composing.Html = None,
+    locale: composing.Locale = None,
+    lane: composing.Lane = None,
+    category: composing.Category = None,
+    expires_in: composing.ExpiresIn = None,
+    metadata: composing.Metadata = None,
+    file: composing.File = None,
+    idempotency_key: composing.IdempotencyKey = None,
+    wait: Wait = None,
     as_json: options.AsJson = False,
     url: options.Url = None,
     key: options.Key = None,
@@ -108,17 +97,24 @@ def send(
         metadata=tuple(metadata or ()),
     )
     body = notification.body(typed, file=file)
-    if idempotency_key is not None and not (idempotency_key.isascii() and idempotency_key.isprintable()):
-        raise Misused("--idempotency-key travels in a header, which takes ASCII only")
-    seconds = _seconds(wait)
+    seconds, once = _seconds(wait), _key(ctx, idempotency_key)
     with session.connected(ctx, url=url, key=key, key_file=key_file) as gateway:
-        answer = _submitted(gateway, body, idempotency_key or f"cli-{world.of(ctx).token()}")
+        answer = _submitted(gateway, body, once)
         if not as_json:
             _tell(answer)
         if wait is not None:
             _follow(ctx, gateway, answer, seconds=seconds, as_json=as_json)
         elif as_json:
             output.raw_json(answer.raw)
+
+
+def _key(ctx: typer.Context, given: str | None) -> str:
+    """Return the idempotency key that was given, else a new one. Raises Misused."""
+    if given is None:
+        return f"cli-{world.of(ctx).token()}"
+    if not (given.isascii() and given.isprintable()):
+        raise Misused("--idempotency-key travels in a header, which takes ASCII only")
+    return given
 
 
 def _seconds(wait: str | None) -> float | None:
@@ -144,6 +140,8 @@ def _tell(answer: "Answer") -> None:
     for delivery in answer.document["deliveries"]:
         words = (output.plain(delivery["channel"]), output.state(delivery["state"]), output.plain(delivery["id"]))
         console.print(Text("  ").join([Text(), *(Text.assemble(word) for word in words)]), soft_wrap=True)
+    if answer.document.get("test"):
+        output.note("The key is a test key: no provider is reached.")
     if answer.headers.get("Idempotent-Replayed") == "true":
         output.note("It was submitted before under this idempotency key; nothing is sent again.")
 

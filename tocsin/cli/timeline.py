@@ -55,6 +55,8 @@ def _heading(document: Mapping[str, Any], now: datetime) -> Group:
         f"accepted {times.relative(times.parse(accepted_at), now=now)}" if accepted_at else None,
     ]
     title = Text.assemble((output.plain(document["id"]), "bold"), _BETWEEN, output.state(document["state"]))
+    if document.get("test"):
+        title.append("  test", style="yellow")
     if document["partial"]:
         title.append("  not to all of its addresses", style="yellow")
     return Group(title, Text(output.plain(" · ".join(part for part in about if part)), style="dim"))

@@ -18,8 +18,6 @@ from tocsin.eventlog.embedded import snapshot
 from tocsin.eventlog.embedded.log import EmbeddedConfig
 from tocsin.eventlog.embedded.log import open_log as open_embedded_log
 from tocsin.eventlog.embedded.retention import Retention
-from tocsin.eventlog.kafka import layout
-from tocsin.eventlog.kafka.log import open_log as open_kafka_log
 from tocsin.eventlog.port import EventLog, Publisher
 from tocsin.ledger.embedded import EmbeddedLedger
 from tocsin.ledger.postgres import PostgresLedger, PostgresLedgerConfig, open_ledger
@@ -166,6 +164,10 @@ async def _clustered(
         raise SettingsError(
             "worker.drain_seconds must be below kafka.rebalance_seconds, or the group would not wait for a drain"
         )
+    # The client library is several megabytes that the embedded log has no use for.
+    from tocsin.eventlog.kafka import layout  # noqa: PLC0415
+    from tocsin.eventlog.kafka.log import open_log as open_kafka_log  # noqa: PLC0415
+
     topics_layout = layout.load(layout.find(configured.topics_file), replication=configured.replication)
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(

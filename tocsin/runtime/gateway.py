@@ -18,7 +18,7 @@ from tocsin import topics
 from tocsin.clock import Clock
 from tocsin.errors import SettingsError
 from tocsin.observe import logs
-from tocsin.runtime import backends, discover, entropy, first_key, host, server, signals, wiring
+from tocsin.runtime import backends, discover, entropy, first_key, host, parent, server, signals, wakeups, wiring
 from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.roles import Roles
 from tocsin.runtime.roles import parse as roles_of
@@ -96,7 +96,8 @@ async def _serve(
     on_started: Callable[[Started], None],
 ) -> None:
     stopping = asyncio.Event()
-    with signals.handled(stopping.set):  # around the drain, too: a second signal has to be heard then
+    # Around the drain, too: a second signal has to be heard then.
+    with signals.handled(stopping.set), parent.watched(os.environ, stopping.set):
         async with gateway(settings, simulators=simulators, demo=options.demo, clock=SystemClock(), roles=chosen) as (
             started,
             failed,
@@ -155,6 +156,7 @@ async def gateway(
             )
         )
         url = await stack.enter_async_context(server.serving(running.app, listening))
+        stack.callback(wired.context.wakeups.tell, wakeups.DRAINING, wakeups.HTTP)
         started = Started(
             url=url,
             key=key.text if key else None,

@@ -1,13 +1,17 @@
-"""Several processes of the same kind on one machine: started together, started again if one dies, drained together."""
+"""Several processes of the same kind on one machine: started together, started again if one dies, drained together.
+
+Should the process that keeps them be killed, they drain and end by themselves (`parent`).
+"""
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 
 from loguru import logger
 
 from tocsin.errors import TocsinError
-from tocsin.runtime import signals
+from tocsin.runtime import parent, signals
 
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 30.0
 # One that ran for so long starts again at once, whatever came before.
@@ -24,8 +28,13 @@ async def run(commands: Sequence[Sequence[str]]) -> None:
 
     Raises ProcessFailed where a process ends with exit code 2: its settings are wrong.
     """
+    with parent.pipe() as end:
+        await _run(commands, end)
+
+
+async def _run(commands: Sequence[Sequence[str]], end: int) -> None:
     stopping = asyncio.Event()
-    keepers = [_Keeper(arguments, stopping) for arguments in commands]
+    keepers = [_Keeper(arguments, stopping, end) for arguments in commands]
 
     def stop() -> None:
         stopping.set()
@@ -48,11 +57,12 @@ async def run(commands: Sequence[Sequence[str]]) -> None:
 
 
 class _Keeper:
-    """Keeps one process running."""
+    """Keeps one process running, with this end of the pipe to its parent."""
 
-    def __init__(self, arguments: Sequence[str], stopping: asyncio.Event) -> None:
+    def __init__(self, arguments: Sequence[str], stopping: asyncio.Event, end: int) -> None:
         self._arguments = arguments
         self._stopping = stopping
+        self._end = end
         self._process: asyncio.subprocess.Process | None = None
         self._asked = False
 
@@ -86,7 +96,10 @@ class _Keeper:
     async def _once(self) -> int:
         # A session of its own: Ctrl-C reaches this process alone, which asks the others to drain.
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tocsin", *self._arguments, start_new_session=True
+            *(sys.executable, "-m", "tocsin", *self._arguments),
+            start_new_session=True,
+            pass_fds=[self._end],
+            env={**os.environ, parent.VARIABLE: str(self._end)},
         )
         self._asked = False
         if self._stopping.is_set():

@@ -16,6 +16,7 @@ from tocsin.consume.loop import Loop
 from tocsin.eventlog.port import EventLog, Publisher
 from tocsin.ledger.port import Ledger
 from tocsin.observe.metrics import Metrics
+from tocsin.runtime.wakeups import Wakeups
 from tocsin.settings.values import Settings
 from tocsin.store.engine import Store
 from tocsin.store.template_versions import TemplateVersions
@@ -38,13 +39,15 @@ def _always(_settings: Settings) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarrierContext:
-    """What a channel's carrier is made from."""
+    """What a channel's carrier is made from. A carrier that is measured alone has no `store`, and keeps nothing."""
 
     settings: Settings
     clock: Clock
     random: Random
     metrics: Metrics
     templates: Catalogue
+    store: Store | None = None
+    wakeups: Wakeups = field(default_factory=Wakeups)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +59,8 @@ class Channel(Generic[CarrierT]):
     with them (a pointer below `/recipient`). `template_part` is a file that a template must have for this channel.
 
     `settings` are its sections by name: its own, and one for each of its providers. A channel that the settings do not
-    make `enabled` has no topics, takes no notifications and delivers nothing. `router` has what the channel adds to the
-    API, such as the callbacks of its providers; it is made where notifications are taken in.
+    make `enabled` has no topics, takes no notifications and delivers nothing. `part` is what the channel adds where
+    notifications are taken in: routes, such as the callbacks of its providers, and loops.
 
     `addresses_for` is for a channel whose addresses depend on the settings, which then takes the place of `addresses`.
     `lookup` finds what is registered for a recipient who comes without the property named as the channel; it may raise
@@ -71,7 +74,7 @@ class Channel(Generic[CarrierT]):
     addresses: Addresses
     carrier: Callable[[CarrierContext], CarrierT]
     enabled: Callable[[Settings], bool] = _always
-    router: "Callable[[Context], APIRouter] | None" = None
+    part: "Callable[[Context], Part] | None" = None
     addresses_for: Callable[[Settings], Addresses] | None = None
     lookup: "Callable[[Context], Lookup] | None" = None
     tables: MetaData | None = None
@@ -103,6 +106,7 @@ class Context:
     delivers: frozenset[str]
     audit_retention: timedelta
     authenticator: Authenticator
+    wakeups: Wakeups = field(default_factory=Wakeups)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

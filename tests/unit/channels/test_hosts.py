@@ -10,7 +10,27 @@ def test_a_host_is_left_alone_for_longer_with_each_failure_in_a_row() -> None:
         holds.append(until - now)
         now = until
 
-    assert holds == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+    assert holds == [5, 10, 20, 30, 30, 30, 30, 30, 30]
+
+
+def test_a_host_whose_calls_hang_is_left_alone_for_longer_still() -> None:
+    hosts, now, holds = Hosts(), 0.0, []
+    for _ in range(8):
+        until = hosts.failed("a.test", now, took=20.0)
+        holds.append(until - now)
+        now = until
+
+    assert holds == [5, 10, 20, 40, 80, 160, 300, 300]
+
+
+def test_a_host_that_fails_is_probed_by_one_call_at_a_time() -> None:
+    hosts = Hosts()
+    fine = hosts.began("a.test", 1.0)
+    hosts.failed("a.test", 2.0)
+    probe = hosts.began("a.test", 7.0)
+    hosts.succeeded("a.test", 8.0)
+
+    assert (fine, probe, hosts.began("a.test", 8.0)) == (1.0, 12.0, 8.0)
 
 
 def test_what_was_under_way_together_counts_once() -> None:
@@ -37,6 +57,15 @@ def test_all_fail_when_several_have_lately_and_none_worked_since() -> None:
     assert not hosts.all_fail(301.0)
     hosts.succeeded("d", 4.0)
     assert not hosts.all_fail(4.0)
+
+
+def test_what_was_not_their_own_fault_is_forgotten() -> None:
+    hosts = Hosts()
+    for host in ("a", "b"):
+        hosts.failed(host, 0.0)
+
+    assert sorted(hosts.forgive()) == ["a", "b"]
+    assert hosts.began("a", 1.0) == 1.0
 
 
 def test_hosts_that_failed_long_ago_are_forgotten() -> None:

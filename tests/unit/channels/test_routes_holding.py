@@ -40,6 +40,9 @@ class Channel:
         self.routes.ended(call, outcome, claimed=outcome is OK)
         return True
 
+    def state(self) -> RouteState:
+        return self.routes.conditions["a"].state
+
     def advance(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
 
@@ -81,6 +84,7 @@ async def test_an_absurd_hold_is_probed_and_ends_when_it_is_not_meant() -> None:
     permits = Admission(100, channel.routes)
     absurd = Throttled(scope="account", retry_after=timedelta(days=30))
     await channel.call(absurd)
+    assert channel.state() is RouteState.CLOSED
     for _ in range(3):
         found = await channel.begin()
         assert isinstance(found, Closed)
@@ -89,13 +93,50 @@ async def test_an_absurd_hold_is_probed_and_ends_when_it_is_not_meant() -> None:
         assert not channel.routes.may_take()
         channel.advance(1)
         assert [permits.take(NORMAL), permits.take(NORMAL)] == [True, False]
-        assert await channel.call(absurd)
+        probe = await channel.begin()
+        assert isinstance(probe, Call)
+        assert channel.state() is RouteState.PROBING
+        channel.routes.ended(probe, absurd, claimed=False)
+        assert channel.state() is RouteState.PROBING
         permits.give(NORMAL)
 
     channel.advance(300)
     assert await channel.call(OK)
-    assert channel.routes.conditions["a"].state is RouteState.OPEN
+    assert channel.state() is RouteState.OPEN
     assert await channel.call(OK)
+
+
+async def test_a_new_hold_has_not_been_probed() -> None:
+    channel = Channel()
+    held = Throttled(scope="account", retry_after=timedelta(minutes=10))
+    await channel.call(held)
+    channel.advance(300)
+    assert await channel.call(held)
+    assert channel.state() is RouteState.PROBING
+    channel.advance(600)
+    assert await channel.call(OK)
+    assert channel.state() is RouteState.OPEN
+
+    await channel.call(held)
+    assert channel.state() is RouteState.CLOSED
+
+
+async def test_what_may_have_been_taken_already_is_no_probe_while_others_are() -> None:
+    channel = Channel()
+    for _ in range(20):
+        await channel.call(Unconfirmed(phase="answer"))
+    channel.advance(5)
+    doubtful = await channel.routes.begin(["a"], spared=True)
+    channel.advance(1)
+    assert await channel.call(Unconfirmed(phase="answer"))
+    channel.advance(59)
+    still = await channel.routes.begin(["a"], spared=True)
+    channel.advance(1)
+    after_a_minute = await channel.routes.begin(["a"], spared=True)
+
+    assert isinstance(doubtful, Closed)
+    assert isinstance(still, Closed)
+    assert isinstance(after_a_minute, Call)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +152,9 @@ async def test_a_host_that_fails_is_left_alone_and_the_others_are_not(failure: O
         assert await channel.call(OK, "good.test")
         channel.advance(5)
 
-    assert failed == 7
-    assert channel.routes.conditions["a"].state is RouteState.OPEN
+    # After 5, 10 and 20 s, and then every 30 s.
+    assert failed == 22
+    assert channel.state() is RouteState.OPEN
     assert (channel.routes._all[0].turns.limit, channel.routes._all[0].room) == (32, room)
 
 
@@ -123,7 +165,7 @@ async def test_a_host_that_alone_is_called_and_fails_does_not_close_the_route() 
         assert isinstance(call, Call)
         channel.routes.ended(call, Deferred(cause="dns"), claimed=False)
 
-    assert channel.routes.conditions["a"].state is RouteState.OPEN
+    assert channel.state() is RouteState.OPEN
     assert isinstance(await channel.begin("bad.test"), Closed)
     assert isinstance(await channel.begin("good.test"), Call)
 
@@ -133,4 +175,4 @@ async def test_where_no_host_works_the_route_is_closed() -> None:
     for number in range(30):
         await channel.call(Deferred(cause="dns"), f"{number}.test")
 
-    assert channel.routes.conditions["a"].state is RouteState.CLOSED
+    assert channel.state() is RouteState.CLOSED

@@ -20,6 +20,7 @@ COMMANDS = [
     ("suppressions", "list"),
     ("suppressions", "add"),
     ("suppressions", "lift"),
+    ("sms", "estimate"),
     ("keys", "create"),
     ("keys", "list"),
     ("keys", "revoke"),

@@ -67,6 +67,12 @@ def test_content_needs_no_template(run: Run, gateway: FakeGateway) -> None:
     assert result.stderr == ""
 
 
+def test_a_test_key_is_told(run: Run, gateway: FakeGateway) -> None:
+    gateway.on(*SUBMIT, answer({**accepted(), "test": True}, 202))
+
+    assert "no provider is reached" in run(*SIMPLE).stderr
+
+
 @pytest.mark.parametrize(
     ("args", "channel", "recipient", "content"),
     [

@@ -61,6 +61,13 @@ def test_the_tree_tells_each_life(run: Run, gateway: FakeGateway) -> None:
     assert result.stderr == ""
 
 
+def test_a_test_says_so(run: Run, gateway: FakeGateway) -> None:
+    found = {**notification("delivered", life(0, "delivered", DELIVERED, ENDED)), "test": True}
+    gateway.on(*LOOK, answer(found))
+
+    assert run("status", NOTIFICATION).stdout.splitlines()[0] == f"{NOTIFICATION}  delivered  test"
+
+
 def test_a_retry_says_when(run: Run, gateway: FakeGateway) -> None:
     later = {**RETRYING, "data": {"not_before": "2030-01-01T12:02:00.000Z"}}
     gateway.on(*LOOK, answer(notification("retrying", life(0, "retrying", DEFERRED, later))))

@@ -1,4 +1,5 @@
-"""Several processes: whatever one of them meets, the others drain; and a signal reaches each of them once."""
+"""Several processes: whatever one of them meets, the others drain; a signal reaches each of them once; and none stays
+behind where the one that keeps them is killed."""
 
 import asyncio
 import os
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.waiting import until
-from tocsin.runtime import processes
+from tocsin.runtime import parent, processes
 from tocsin.runtime.processes import ProcessFailed
 
+PYTHON = sys.executable
 # In place of `python -m tocsin`: what it is to do is its first argument. It drains for a moment when asked to end.
 CHILD = """
 import os, signal, sys, time
@@ -33,6 +35,28 @@ def end(*_):
 signal.signal(signal.SIGTERM, end)
 say("serving")
 time.sleep(60)
+"""
+
+
+# As `tocsin run --processes 2`, and each of the two as a gateway that is up.
+KEEPER = """
+import asyncio, sys
+from tocsin.runtime import processes
+sys.executable = sys.argv[1]
+asyncio.run(processes.run([["good", sys.argv[2]]] * 2))
+"""
+GATEWAY = """
+import asyncio, os, sys
+from pathlib import Path
+from tocsin.runtime import parent
+notes = Path(sys.argv[4])
+async def serve():
+    stopping = asyncio.Event()
+    with parent.watched(os.environ, stopping.set):
+        (notes / f"good.serving.{os.getpid()}").touch()
+        await stopping.wait()
+    (notes / f"good.drained.{os.getpid()}").touch()
+asyncio.run(asyncio.wait_for(serve(), 60))
 """
 
 
@@ -68,3 +92,23 @@ async def test_a_signal_drains_all_and_one_that_died_is_started_again(notes: Pat
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(running, 20)
     assert told(notes, "drained") == 2
+
+
+async def test_where_the_keeper_is_killed_its_processes_drain_and_end(notes: Path, tmp_path: Path) -> None:
+    (tmp_path / "child.py").write_text(GATEWAY)
+    keeper = await asyncio.create_subprocess_exec(
+        *(PYTHON, "-c", KEEPER, sys.executable, str(notes)), env={**os.environ, "PYTHONPATH": str(Path.cwd())}
+    )
+    await until(lambda: told(notes, "serving") == 2, what="both")
+    os.kill(keeper.pid, signal.SIGKILL)
+    await keeper.wait()
+
+    await until(lambda: told(notes, "drained") == 2, what="both to drain")
+
+
+async def test_who_has_no_parent_of_ours_waits_for_none() -> None:
+    gone = asyncio.Event()
+    for given in ("", "x", "-1", "99999", "1" * 40, "²"):
+        with parent.watched({parent.VARIABLE: given}, gone.set):
+            await asyncio.sleep(0)
+    assert not gone.is_set()

@@ -21,6 +21,7 @@ NAMES = {
     "tocsin_dead_letters_total": ("channel", "reason"),
     "tocsin_forks_dropped_total": ("channel",),
     "tocsin_unmapped_codes_total": ("channel", "provider"),
+    "tocsin_bounces_total": ("result",),
     "tocsin_route_misconfigured_total": ("channel", "provider"),
     "tocsin_route_state": ("channel", "provider"),
     "tocsin_channel_halted": ("channel",),
