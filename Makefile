@@ -56,6 +56,8 @@ lock: .venv/development ## Resolve the dependencies anew
 		pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" \
 		pyproject.toml --group dev -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" \
+		benchmarks/requirements.in -o benchmarks/requirements.lock
 	echo 'hatchling>=1.27' | $(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 \
 		--custom-compile-command "make lock" - -o deploy/build.lock
 

@@ -91,11 +91,12 @@ def unsubscribed(subscriber: Subscriber, *, now: datetime) -> AuditEvent:
 
 def is_one_click(raw: bytes, content_type: str) -> bool:
     """Return whether a form asks to unsubscribe, in either of the types that RFC 8058, section 3.2, has."""
-    if content_type.partition(";")[0].strip().lower() == "multipart/form-data":
-        return ONE_CLICK in _parts(raw, content_type)
     try:
+        if content_type.partition(";")[0].strip().lower() == "multipart/form-data":
+            return ONE_CLICK in _parts(raw, content_type)
         return ONE_CLICK in parse_qsl(raw.decode(), max_num_fields=_MOST_FIELDS)
-    except ValueError:
+    except (TypeError, ValueError):
+        # The library sorts the numbers of a parameter's pieces (RFC 2231), and one without a number breaks that.
         return False
 
 

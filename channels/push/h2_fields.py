@@ -1,7 +1,7 @@
 """The header sections of requests and answers (RFC 9113, section 8).
 
 Requests are told in HPACK (RFC 7541), and made of literals that enter no table. So nothing that was sent before is
-part of what a section means, no setting of the peer bears upon it, and no secret gets into the tables of those between.
+part of what a section means, and no secret gets into the tables of those between.
 """
 
 import re
@@ -21,6 +21,7 @@ _NAMED = {
 }
 _NAME = re.compile(r":?[!#$%&'*+\-.^_`|~0-9a-z]+")
 _STATUS = re.compile(rb"[1-5][0-9][0-9]")
+_EMPTY_TABLE = b"\x20"
 _INTEGER_MORE: Final = 0x7F
 _ONE_OCTET = [bytes([number]) for number in range(_INTEGER_MORE)]
 
@@ -41,6 +42,14 @@ class Encoder:
 
     def __init__(self) -> None:
         self._names = dict(_NAMED)
+        self._told = b""
+
+    def give_up_table(self) -> None:
+        """Say with the next section that the table, which is not used, has no size from now on.
+
+        A peer that makes its table smaller than it was has to be told so (RFC 7541, section 4.2).
+        """
+        self._told = _EMPTY_TABLE
 
     def encode(self, fields: Headers) -> bytes:
         """Return the section. Raises ValueError for a name or value that HTTP/2 has not: a bug."""
@@ -58,7 +67,8 @@ class Encoder:
                 _ONE_OCTET[size] if size < _INTEGER_MORE else _integer(size),
                 raw,
             )
-        return b"".join(pieces)
+        told, self._told = self._told, b""
+        return told + b"".join(pieces)
 
     def _learn(self, name: str) -> bytes:
         if not _NAME.fullmatch(name):

@@ -10,7 +10,7 @@ from typing import Final
 from channels.push import h2_fields, h2_frames
 from channels.push.h2_fields import Encoder, Headers, Malformed
 from channels.push.h2_frames import LARGEST, MOST_PAYLOAD, ErrorCode, Fault, Flag, Frame, FrameReader, Kind, Setting
-from channels.push.h2_hpack import MOST_SECTION, SectionDecoder
+from channels.push.h2_hpack import MOST_SECTION, MOST_TABLE, SectionDecoder
 from channels.push.h2_stream import End, Stream
 from channels.push.h2_windows import INITIAL, Credit, grown
 
@@ -204,6 +204,8 @@ class ClientMachine:
 
     def _obey(self, setting: int, value: int) -> None:
         match setting:
+            case Setting.HEADER_TABLE_SIZE if value < MOST_TABLE:
+                self._encoder.give_up_table()
             case Setting.MAX_CONCURRENT_STREAMS:
                 self.most_streams = value
             case Setting.INITIAL_WINDOW_SIZE:

@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -55,3 +56,18 @@ def test_nothing_names_a_place_of_its_own_machine() -> None:
     )
 
     assert listed.stdout == ""
+
+
+def test_a_gateway_that_does_not_use_a_channel_or_a_cluster_does_not_load_its_libraries() -> None:
+    script = """
+import sys
+from importlib.metadata import entry_points
+import tocsin.runtime.gateway
+for group in ("tocsin.services", "tocsin.channels"):
+    assert [each.load() for each in entry_points(group=group)]
+print(*sorted(name for name in sys.modules if "." not in name))
+"""
+    ran = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    loaded = set(ran.stdout.split())
+    assert loaded >= {"aiosmtplib", "sqlalchemy"}
+    assert not loaded & {"aiokafka", "asyncpg", "cryptography", "twilio", "phonenumbers", "pywebpush", "h2", "aiosmtpd"}

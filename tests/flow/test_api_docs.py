@@ -10,6 +10,8 @@ HEADINGS = {
     "/v1/notifications": "notifications",
     "/v1/suppressions": "suppressions",
     "/v1/browser": "browser",
+    "/v1/sms": "sms",
+    "/v1/email": "email",
     "/v1/dlq": "dead letters",
     "/v1/keys": "keys",
     "/v1/lag": "operations",
@@ -27,7 +29,10 @@ def heading(path: str) -> str:
 
 async def test_each_operation_is_under_its_own_heading(tmp_path: Path) -> None:
     browser = {"vapid_key": PUBLISHED_KEY, "subject": "mailto:push@example.com"}
-    async with running(tmp_path, webpush=browser) as gateway:
+    twilio = {"account_sid": "AC1", "auth_token": "t", "sender": "Shop"}
+    bounces = {"domain": "bounces.shop.example", "secret": "0123456789abcdef"}
+    texts = {"routes": ("twilio",)}
+    async with running(tmp_path, webpush=browser, sms=texts, twilio=twilio, bounces=bounces) as gateway:
         paths = (await gateway.client.get("/openapi.json")).json()["paths"]
 
     found = {(path, method): each["tags"] for path, operations in paths.items() for method, each in operations.items()}

@@ -16,7 +16,12 @@ from tocsin.lifecycle import Event
 from tocsin.record import Received
 
 # Nothing sends these yet, or not over email alone.
-RESERVED = {Event.CANCELLED, Event.ROUTE_CHANGED, *(each for each in Event if each.startswith("tocsin.receipt."))}
+RESERVED = {
+    Event.CANCELLED,
+    Event.ROUTE_CHANGED,
+    Event.ROUTE_SECRETS_ROTATED,
+    *(each for each in Event if each.startswith("tocsin.receipt.")),
+}
 NOT_JSON = b"\xff not json"
 
 

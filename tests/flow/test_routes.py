@@ -182,10 +182,9 @@ async def test_two_providers_share_by_their_weights_and_a_failing_one_gets_less(
         return Deferred(cause="error", code="500") if number == 1 and ill else delivers(delivery, number)
 
     ill = False
-    first, second = ScriptedProvider(clock, flaky), ScriptedProvider(clock, name="second")
+    first, second = ScriptedProvider(clock, flaky, weight=3.0), ScriptedProvider(clock, name="second", weight=1.0)
     never = BreakerPolicy(failure_rate=2.0)
-    shares = {"scripted": 3.0, "second": 1.0}
-    async with delivering(tmp_path, clock, provider=first, others=[second], weights=shares, breaker=never) as running:
+    async with delivering(tmp_path, clock, provider=first, others=[second], breaker=never) as running:
         await accept(running, 400)
         await running.settle_down()
         well = len(first.calls)

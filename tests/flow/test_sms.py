@@ -76,12 +76,13 @@ async def staged(
     """Run simulators and a gateway that uses them."""
     async with simulating([twilio, vonage], clock=SystemClock(), port=0) as pages:
         settings: dict[str, Any] = {
-            "http": {"port": port},
-            "sms": {"routes": routes, "public_url": f"http://127.0.0.1:{port}"},
+            "http": {"port": port, "public_url": f"http://127.0.0.1:{port}"},
+            "sms": {"routes": routes},
             "twilio": {**twilio.overrides["twilio"], "base_url": pages["twilio"]},
             "vonage": {**vonage.overrides["vonage"], "base_url": pages["vonage"]},
-            **sections,
         }
+        for name, values in sections.items():
+            settings[name] = {**settings.get(name, {}), **values}
         base = pages["twilio"].removesuffix("/twilio/")
         async with (
             httpx.AsyncClient(base_url=base) as control,

@@ -17,7 +17,7 @@ from tocsin.runtime import discover
 
 DOCS = ("guarantees.md", "operations.md", "cluster.md")
 BESIDE = "run beside make run"
-PORTS = (8080, 8190, 2525, 2197)
+PORTS = (8080, 8190, 2525, 2526, 2197)
 CHANNELS = ("browser", "email", "push", "sms")
 URL = "http://127.0.0.1:8080"
 # On a fresh machine the dependencies come over the network.

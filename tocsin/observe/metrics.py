@@ -87,6 +87,11 @@ class Metrics:
         self.unmapped_codes = self._counters(
             "tocsin_unmapped_codes_total", "Provider codes that no table knows.", "channel", "provider"
         )
+        self.bounces = self._counters(
+            "tocsin_bounces_total",
+            "What was told later of mails: bounced, delayed, complained, opted_out, confirmed, ignored, unmatched.",
+            "result",
+        )
         self.route_misconfigured = self._counters(
             "tocsin_route_misconfigured_total", "Calls that our own settings made fail.", "channel", "provider"
         )
@@ -95,6 +100,11 @@ class Metrics:
             "1 while a provider is sent to, 0.5 while it is probed, 0 while it gets nothing.",
             "channel",
             "provider",
+        )
+        self.secrets_refused = self._gauges(
+            "tocsin_secrets_refused",
+            "1 while the files of a channel's secrets have changed to what cannot be used.",
+            "channel",
         )
         self.channel_halted = self._gauges(
             "tocsin_channel_halted", "1 while a channel is stopped because too many deliveries died alike.", "channel"

@@ -145,3 +145,14 @@ async def test_the_provider_claims_before_it_answers(clock: ManualClock) -> None
 
     assert outcome == Delivered(provider_id="test-dlv_x:0", code="test")
     assert claims == 1
+
+
+async def test_a_test_that_waited_until_its_time_was_over_is_not_counted(tmp_path: Path, clock: ManualClock) -> None:
+    async with delivering(tmp_path, clock, provider=refusing(clock)) as running:
+        late = rehearsed(clock, "delivered")
+        clock.advance(late.expires_at - clock.now())
+        await running.accept(late)
+        await running.settle_down()
+
+        assert [event.type for event in await running.events()] == [Event.EXPIRED]
+        assert untouched(running)
