@@ -1,6 +1,7 @@
 """Questions to a cluster: each has an answer in time, or an error that says so."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -53,6 +54,24 @@ async def test_lag_counts_from_the_commit_and_from_what_is_still_there(stage: St
     assert committed == {A: 7}
     assert await stage.lookup.lag([A, B], committed) == {A: 3, B: 6}
     assert await stage.lookup.lag([], committed) == {}
+
+
+async def test_what_is_written_between_two_questions_is_not_taken_for_old() -> None:
+    """Else the first submit of an idle gateway could look like an audit that has stood still, and stop intake."""
+
+    class Observer:
+        written = 5
+
+        async def end_offsets(self, partitions: list[Any]) -> dict[Any, int]:
+            return dict.fromkeys(partitions, self.written)
+
+        async def offsets_for_times(self, timestamps: dict[Any, int]) -> dict[Any, None]:
+            self.written += 1
+            return dict.fromkeys(timestamps)
+
+    observer: Any = Observer()
+
+    assert await Lookup(observer, observer, seconds=1).written_from([A], datetime(2026, 1, 1, tzinfo=UTC)) == {A: 5}
 
 
 async def test_a_log_that_cannot_be_opened_leaves_nothing_open(stage: Stage) -> None:

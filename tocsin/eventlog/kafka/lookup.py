@@ -60,9 +60,10 @@ class Lookup:
         """Return the offset of the first record of each partition that is no older; without one, that of the next."""
         if not partitions:
             return {}
+        # Asked first: what is written between the two questions is younger than any moment, and not beyond its own end.
+        ends = await self.ends(partitions)
         found = await self._answer(self._observer.offsets_for_times({named(p): to_ms(moment) for p in partitions}))
-        first = {Partition(*p): each.offset for p, each in found.items() if each is not None}
-        return {**await self.ends([p for p in partitions if p not in first]), **first}
+        return ends | {Partition(*p): each.offset for p, each in found.items() if each is not None}
 
     async def committed(self, group: str, partitions: Collection[Partition] | None = None) -> dict[Partition, int]:
         """Return what a group has committed, of these partitions or of all; those without a commit are left out."""
