@@ -16,7 +16,8 @@ from channels.email.bounce_intake import BounceIntake
 from channels.email.reference import Reference
 from tocsin.errors import LogError
 
-_MOST_LINE = 64 * 1024
+_MOST_PIECE = 64 * 1024
+_LINES_AT_A_TIME = 1000
 _SECONDS = 120.0
 _LATER = "451 4.3.0 It cannot be kept now, try again later"
 _COMMANDS = {"*": 200}
@@ -80,8 +81,8 @@ class Dialogue(Protocol):
 class _Kept(SMTP):
     """A connection that its listener knows, up to the end of its task."""
 
-    # A returned header may have lines longer than RFC 5321 allows; it is not for us to refuse it.
-    line_length_limit = _MOST_LINE
+    # How much of a line is read at a time.
+    line_length_limit = _MOST_PIECE
 
     def __init__(self, options: Options, open_: "set[Dialogue]") -> None:
         super().__init__(
@@ -105,6 +106,56 @@ class _Kept(SMTP):
         if self._handler_coroutine is not None:
             self._open.add(self)
             self._handler_coroutine.add_done_callback(self._ended)
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        """See the base: nothing for what is no address. Where one breaks off, the parser that it uses has bugs."""
+        try:
+            found: tuple[str | None, str | None] = super()._getaddr(arg)
+        except (IndexError, AttributeError, NameError):
+            return None, None
+        return found
+
+    async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802 - aiosmtpd's
+        """Take a message. aiosmtpd's own keeps whatever comes without a line's end, beyond all bounds."""
+        if await self.check_helo_needed():
+            return
+        if self.envelope is None or not self.envelope.rcpt_tos:
+            await self.push("503 5.5.1 Error: need RCPT command")
+            return
+        if arg:
+            await self.push("501 5.5.4 Syntax: DATA")
+            return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        content = await self._content()
+        self.envelope.original_content = content
+        status = "552 5.3.4 Too much mail data" if content is None else await self._call_handler_hook("DATA")
+        self.envelope = self._create_envelope()
+        await self.push(status)
+
+    async def _content(self) -> bytes | None:
+        """Return what comes up to the final dot (RFC 5321, section 4.5.2), None if it is too much, which is not kept.
+
+        Lines may be longer than RFC 5321 allows, as those of returned headers are; it is not for us to refuse them.
+        """
+        kept, whole, begins = bytearray(), True, True
+        lines = 0
+        while True:
+            lines += 1
+            if not lines % _LINES_AT_A_TIME:
+                await asyncio.sleep(0)  # what has come already is read without waiting
+            try:
+                piece, ends = await self._reader.readuntil(b"\r\n"), True
+            except asyncio.LimitOverrunError as error:
+                piece, ends = await self._reader.readexactly(error.consumed), False
+            if begins and piece == b".\r\n":
+                return bytes(kept) if whole else None
+            piece = piece[1:] if begins and piece.startswith(b".") else piece
+            begins = ends
+            whole = whole and len(kept) + len(piece) <= (self.data_size_limit or 0)
+            if whole:
+                kept += piece
+            else:
+                kept.clear()
 
     async def hang_up(self) -> None:
         """Close the connection, and wait until its task has ended."""

@@ -9,6 +9,7 @@ from channels.email.entity import Fields, fields, first
 
 KINDS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 
+_MOST_BYTES = 256 * 1024
 _MOST_RECIPIENTS = 20
 _GROUPS = re.compile(rb"(?:\r?\n){2,}")
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
@@ -49,7 +50,7 @@ def read(content: bytes) -> StatusReport:
 
 
 def _groups(content: bytes) -> Iterator[Fields]:
-    for group in _GROUPS.split(content.strip(), _MOST_RECIPIENTS)[: _MOST_RECIPIENTS + 1]:
+    for group in _GROUPS.split(content[:_MOST_BYTES].strip(), _MOST_RECIPIENTS)[: _MOST_RECIPIENTS + 1]:
         yield fields(group)
 
 

@@ -92,7 +92,7 @@ class Renderer:
             recipient=address,
             data=data,
             size=len(data),
-            needs_smtputf8=not (address.isascii() and self._return_path.isascii()),
+            needs_smtputf8=not all(map(str.isascii, (address, self._return_path, self._sender.address))),
             parts=self._parts(words, delivery, link) if self._in_parts else None,
             delivery_id=delivery.id,
             notification_id=delivery.notification_id,

@@ -35,11 +35,15 @@ class ReturnPaths:
             mail,
             sender=f"{PREFIX}{token}@{self._domain}",
             envelope_id=token,
-            # The sender is ASCII now, whatever it was.
-            needs_smtputf8=not mail.recipient.isascii(),
+            needs_smtputf8=mail.needs_smtputf8 and not _all_ascii(mail),
         )
 
     def read(self, text: str) -> Reference | None:
         """Return the reference in an address, or in a header field that has one; None if there is none of ours."""
         found = self._address.search(text)
         return None if found is None else self.references.read(found[1])
+
+
+def _all_ascii(mail: Mail) -> bool:
+    """Return whether the addresses that stay are ASCII: the recipient, and those in the header."""
+    return mail.recipient.isascii() and mail.data.partition(b"\r\n\r\n")[0].isascii()

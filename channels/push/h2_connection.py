@@ -142,6 +142,12 @@ class Http2Connection(asyncio.Protocol):
         self._flush_soon()
         self._changed()
 
+    def eof_received(self) -> None:
+        """See `asyncio.Protocol`. Over TLS it takes some turns of the loop more until the connection is lost: what is
+        begun in them would never leave, and nobody could say so."""
+        self._leaving = True
+        self._on_change()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
         self._lose("connection_lost")
@@ -151,6 +157,8 @@ class Http2Connection(asyncio.Protocol):
 
     def _open(self, headers: Headers, body: bytes, deadline: float, answer: asyncio.Future[Answer]) -> Stream:
         self._held -= 1
+        if self._transport is None or self._transport.is_closing():
+            self._leaving = True
         if not self.usable:
             self._changed()
             raise Unprocessed("the connection is closing")

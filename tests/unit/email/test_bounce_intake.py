@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from channels.email.bounce_intake import BounceIntake, intake
 from channels.email.receiving import Receiving
 from channels.email.reference import References
 from channels.email.return_path import ReturnPaths
 from tests.support.clock import ManualClock
-from tests.unit.email.bouncing import Recorder
+from tests.unit.email.bouncing import FULL, Recorder
 from tests.unit.email.coming_back import REFERENCE, notification, return_path
+from tocsin.errors import LogUnavailable
 from tocsin.observe.metrics import Metrics
 from tocsin.receipts import Verdict
 from tocsin.runtime.discover import setting_sections
@@ -40,6 +43,22 @@ def test_a_new_secret_takes_the_old_one_along(tmp_path: Path) -> None:
 
     assert before == (REFERENCE, None)
     assert after == broken == (REFERENCE, REFERENCE)
+
+
+async def test_the_same_told_again_and_again_is_written_once_and_blames_nobody_twice(tmp_path: Path) -> None:
+    verdicts: list[Verdict] = []
+    recorder = Recorder(fails=FULL)
+    taking = made(tmp_path, Receiving(publisher=recorder, metrics=Metrics(version="1"), on_verdict=verdicts.append))
+    policy = notification(to=address(OLD), status="5.7.1", diagnostic="smtp; 550 5.7.1 blocked")
+    with pytest.raises(LogUnavailable):
+        await taking.take(policy)
+    recorder.fails = None
+    results = [await taking.take(policy) for _ in range(3)]
+    dead = await taking.take(notification(to=address(OLD)))
+
+    assert [*results, dead] == ["bounced"] * 4
+    assert ["address" in event.data for event in recorder.events] == [False, True]
+    assert len(verdicts) == 1
 
 
 async def test_what_a_receipt_says_of_its_provider_is_told_once_it_is_durable(tmp_path: Path) -> None:

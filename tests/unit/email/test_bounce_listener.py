@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import tracemalloc
 
 import aiosmtplib
 import pytest
+from loguru import logger
 
 from channels.email.bounce_listener import listener
 from channels.email.bounces_settings import BouncesSettings
@@ -33,7 +35,7 @@ async def test_a_bounce_over_smtp() -> None:
                 await client.sendmail("", [return_path()], notification())
 
         assert not offers_auth
-        assert [event.type for event in at.recorder.events] == [Event.RECEIPT_FAILED] * 2
+        assert [event.type for event in at.recorder.events] == [Event.RECEIPT_FAILED]
 
 
 @pytest.mark.parametrize("greeting", ["EHLO mail.example.com", "HELO mail.example.com"])
@@ -58,6 +60,21 @@ async def test_recipients_without_a_token_of_ours_are_refused(recipient: str) ->
 
         assert replies[-1] == "550 5.1.1 This is no return path of ours"
         assert at.recorder.events == []
+
+
+@pytest.mark.parametrize("address", ["<", "<@", "<a@[1.2.3>", "<ada@", "<@[>", ""])
+async def test_what_is_no_address_is_refused_for_good_and_no_bug(address: str) -> None:
+    told: list[str] = []
+    sink = logger.add(lambda message: told.append(message.record["message"]), level="ERROR")
+    async with listening() as at, at.peer() as peer:
+        await peer.reply()
+        await peer.say("LHLO x")
+        sender = await peer.say(f"MAIL FROM:{address}")
+        await peer.say("MAIL FROM:<>")
+        recipient = await peer.say(f"RCPT TO:{address}")
+    logger.remove(sink)
+
+    assert (sender[:1], recipient[:1], told) == ("5", "5", [])
 
 
 async def test_of_several_recipients_the_others_are_to_come_again() -> None:
@@ -105,6 +122,36 @@ async def test_a_returned_line_that_is_too_long_is_no_reason_to_refuse() -> None
 
         assert (await peer.bring(return_path(), raw))[-1][:3] == "250"
         assert len(at.recorder.events) == 1
+
+
+async def test_a_line_without_an_end_is_not_kept() -> None:
+    async with listening() as at, at.peer() as peer:
+        await peer.reply()
+        for command in ("LHLO x", "MAIL FROM:<>", f"RCPT TO:<{return_path()}>", "DATA"):
+            await peer.say(command)
+        tracemalloc.start()
+        for _ in range(100):
+            peer.writer.write(b"x" * 50_000)
+            await peer.writer.drain()
+        peer.writer.write(b"\r\n.\r\n")
+        refusal = await peer.reply()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert refusal.startswith("552")
+        assert peak < 2_000_000
+        for command in ("MAIL FROM:<>", f"RCPT TO:<{return_path()}>", "DATA"):
+            await peer.say(command)
+        peer.writer.write(b".\r\n")
+        assert (await peer.reply()).startswith("250")
+
+
+@pytest.mark.parametrize(("more", "code"), [(0, "250"), (-1, "552")])
+async def test_a_dot_that_was_doubled_counts_once(more: int, code: str) -> None:
+    raw = notification() + b"\r\n.x" * 500
+    async with listening(max_bytes=len(raw) + len(b"\r\n") + more) as at, at.peer() as peer:
+        assert (await peer.bring(return_path(), raw))[-1][:3] == code
+        assert len(at.recorder.events) == (more == 0)
 
 
 async def test_nothing_of_a_dialogue_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -111,6 +111,21 @@ def test_an_international_address_needs_smtputf8(catalogue: Catalogue) -> None:
     assert "To: ä@xn--bcher-kva.example\r\n".encode() in found.data
 
 
+def test_an_international_sender_needs_smtputf8(catalogue: Catalogue) -> None:
+    delivery = msgspec.structs.replace(BARE, content={"subject": "x", "text": "x"})
+    made = Renderer(
+        catalogue=catalogue,
+        sender=Mailbox(name="", address="jörg@shop.example"),
+        return_path="bounces@shop.example",
+        message_id_domain="shop.example",
+    )
+
+    found = mail(made.render(delivery))
+
+    assert "From: jörg@shop.example\r\n".encode() in found.data
+    assert found.needs_smtputf8
+
+
 @pytest.mark.parametrize(
     ("changes", "reason", "scope"),
     [

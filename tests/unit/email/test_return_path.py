@@ -144,6 +144,12 @@ def test_a_mail_gets_the_return_path_of_its_life() -> None:
     assert PATHS.read(again.sender) == replace(REFERENCE, life=2, provider="ses")
 
 
+def test_a_header_outside_ascii_needs_smtputf8_whatever_the_return_path_is() -> None:
+    before = mail(data="From: jörg@shop.example\r\n\r\nx\r\n".encode(), needs_smtputf8=True)
+
+    assert PATHS.signed(before, f"{REFERENCE.delivery_id}:1", provider="smtp").needs_smtputf8
+
+
 def test_tokens_of_a_secret_that_was_in_use_before_are_read() -> None:
     fresh = References("another secret", retired=["a secret of the shop"])
     written = fresh.write(REFERENCE)

@@ -57,14 +57,15 @@ def test_the_servers_settings_are_there_when_they_are_and_acknowledged() -> None
 @pytest.mark.parametrize("size", [0, 100, 4096, 65536])
 def test_a_server_may_have_a_table_of_another_size(size: int) -> None:
     talk = Talk(HEADER_TABLE_SIZE=size)
-    for _ in range(2):
-        talk.answer(talk.request(), b"")
-    talk.server.update_settings({SettingCodes.HEADER_TABLE_SIZE: size // 2})
-    talk.hear()
-    talk.turn()
-    talk.answer(talk.request(), b"")
+    for change in (size, size // 2, size // 4):
+        talk.server.update_settings({SettingCodes.HEADER_TABLE_SIZE: change})
+        talk.hear()
+        streams = [talk.request(), talk.request()]
+        talk.turn()
+        for stream in streams:
+            talk.answer(stream)
 
-    assert kinds(talk.ends) == ["Answer"] * 3
+    assert kinds(talk.ends) == ["Answer"] * 6
 
 
 def test_an_answer_after_both_goaways_arrives() -> None:
