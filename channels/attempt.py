@@ -102,12 +102,10 @@ class Attempts:
         now = self._clock.now()
         if isinstance(found, Unreadable):
             return settle.unreadable(received, self._config.channel, found, now)
-        if now >= found.hop.expires_at:
-            return settle.expired(received, found, now)
-        if found.hop.not_before is not None and found.hop.not_before > now:
-            return settle.parked(received, found, found.hop.not_before, now)
         if found.delivery.test:
             return await self._rehearse(received, found, now)
+        if (untimely := _untimely(received, found, now)) is not None:
+            return untimely
         if (reason := await self._suppressed(found.delivery)) is not None:
             return settle.suppressed(received, found, reason, now)
         return await self._render(received, found, now, self._live)
@@ -148,9 +146,10 @@ class Attempts:
 
     async def _rehearse(self, received: Received, found: Readable, now: datetime) -> Settlement | None:
         """Make the attempt of a test: as any other, but for the list of suppressed addresses and the way out."""
-        if (reason := rehearsal.suppressed(found.delivery)) is not None:
-            settlement: Settlement | None = settle.suppressed(received, found, reason, now)
-        else:
+        settlement = _untimely(received, found, now)
+        if settlement is None and (reason := rehearsal.suppressed(found.delivery)) is not None:
+            settlement = settle.suppressed(received, found, reason, now)
+        if settlement is None:
             settlement = await self._render(received, found, now, self._rehearsal)
         if settlement is None:
             return None
@@ -294,6 +293,15 @@ class Attempts:
             policy=self._config.policy,
             random=self._random(),
         )
+
+
+def _untimely(received: Received, found: Readable, now: datetime) -> Settlement | None:
+    """Return what to write for a delivery whose time is over or has not come, None if it is time for an attempt."""
+    if now >= found.hop.expires_at:
+        return settle.expired(received, found, now)
+    if found.hop.not_before is not None and found.hop.not_before > now:
+        return settle.parked(received, found, found.hop.not_before, now)
+    return None
 
 
 def _bug_failure(error: BaseException) -> Failure:

@@ -16,7 +16,8 @@ from tocsin.eventlog.port import Publisher
 from tocsin.lifecycle import AuditEvent
 from tocsin.observe.metrics import Metrics
 from tocsin.receipts import Verdict, verdict
-from tocsin.store.suppressions import Suppressions, identity
+from tocsin.store.suppressions import Suppressions
+from tocsin.store.suppressions import Told as AddressTold
 from tocsin.validation import Fault
 
 # Between a provider's clock and ours. Providers tell whole seconds.
@@ -80,8 +81,8 @@ class Inbox:
 
     async def _start(self, provider: str, provider_id: str, number: str, *, until: datetime) -> None:
         now = self._clock.now()
-        row = identity(TENANT, CHANNEL, number)
-        if await self._suppressions.lift_of(row, tenant=TENANT, reason="opt_out", added_until=until):
+        told = AddressTold(tenant=TENANT, channel=CHANNEL, address=number, reason="opt_out", source=provider, at=until)
+        if await self._suppressions.lift_of(told):
             await self._write(receipts.opted_in(provider, provider_id, number, now=now))
 
     async def _write(self, event: AuditEvent) -> None:

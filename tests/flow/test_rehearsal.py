@@ -203,12 +203,34 @@ async def test_a_test_key_sees_tests_only(tmp_path: Path) -> None:
             assert (await rehearsing.client.get(path)).status_code == 403
 
 
-async def test_every_channel_can_be_rehearsed(tmp_path: Path) -> None:
-    """With the settings of the demo, and none of its simulators open."""
+def _of_the_demo() -> dict[str, dict[str, Any]]:
     sections: dict[str, dict[str, Any]] = {}
     for simulator in discover.simulators():
         for name in {"sms", "twilio", "vonage", "fcm", "apns", "browser", "webpush"} & simulator.overrides.keys():
             sections.setdefault(name, {}).update(simulator.overrides[name])
+    return sections
+
+
+async def test_a_test_key_learns_nothing_of_who_is_registered(tmp_path: Path) -> None:
+    """Its timelines show addresses, so those that it did not give itself are not looked up."""
+    async with with_test_key(tmp_path, **_of_the_demo()) as rehearsing:
+        live = rehearsing.gateway.client
+        wanted = {"recipient_id": "user-1", "subscription": SUBSCRIPTION}
+        registered = await live.post("/v1/browser/subscriptions", json=wanted)
+        assert registered.status_code == 201, registered.text
+        document = {
+            "recipient": {"id": "user-1"},
+            "channels": ["browser"],
+            "content": {"browser": {"title": "Your parcel", "body": "It comes today."}},
+        }
+        answer = await rehearsing.client.post("/v1/notifications", json=document)
+
+        assert answer.status_code == 422
+        assert [error["pointer"] for error in answer.json()["errors"]] == ["/recipient/browser"]
+
+
+async def test_every_channel_can_be_rehearsed(tmp_path: Path) -> None:
+    """With the settings of the demo, and none of its simulators open."""
     content = {
         "email": {"subject": "Your parcel", "text": "It comes today."},
         "sms": {"text": "Your parcel comes today."},
@@ -224,7 +246,7 @@ async def test_every_channel_can_be_rehearsed(tmp_path: Path) -> None:
         ],
         "browser": [{**SUBSCRIPTION, "endpoint": "https://fcm.googleapis.com/fcm/send/magic:read"}],
     }
-    async with with_test_key(tmp_path, **sections) as rehearsing:
+    async with with_test_key(tmp_path, **_of_the_demo()) as rehearsing:
         document = {"recipient": recipient, "channels": list(content), "content": content}
         submitted = (await rehearsing.client.post("/v1/notifications", json=document)).json()
         told = await rehearsing.gateway.ended(submitted["id"])

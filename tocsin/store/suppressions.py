@@ -100,21 +100,25 @@ class Suppressions:
             await _forget(connection, before=now - _REMEMBERED)
         return None if row is None else of_row(row)
 
-    async def lift_of(self, suppression_id: str, *, tenant: str, reason: Reason, added_until: datetime) -> bool:
+    async def lift_of(self, told: Told) -> bool:
         """Use an address again that is suppressed for this reason, and was so at this time already.
 
-        Returns whether it was: what was suppressed later, or for another reason, stays.
+        Returns whether it was: what was suppressed later, or for another reason, stays. What was told by then and is
+        still on its way here changes nothing when it comes.
         """
         columns = suppressions.c
         async with self._store.write() as connection:
             now = self._clock.now()
             change = (
                 update(suppressions)
-                .where(columns.id == suppression_id, columns.tenant == tenant, columns.reason == reason)
-                .where(columns.added_at <= to_ms(added_until), *holding(now))
+                .where(columns.id == _identity(told), columns.reason == told.reason)
+                .where(columns.added_at <= to_ms(told.at), *holding(now))
                 .values(lifted_at=to_ms(now), changed_at=to_ms(now))
             )
             row = (await connection.execute(change.returning(columns.id))).one_or_none()
+            if row is None:
+                lifted = _values(told, now) | {"lifted_at": to_ms(told.at)}
+                await connection.execute(_lifting(connection), lifted)
             await _forget(connection, before=now - _REMEMBERED)
         return row is not None
 
@@ -185,6 +189,18 @@ def _adding(connection: AsyncConnection) -> Any:
     changes = ("address", "reason", "source", "added_at", "expires_at", "lifted_at", "changed_at")
     return statement.on_conflict_do_update(
         index_elements=["id"], set_={name: told[name] for name in changes}, where=and_(later, or_(over, longer))
+    )
+
+
+def _lifting(connection: AsyncConnection) -> Any:
+    """Return what remembers a lift of an address that nothing holds back: no row may tell of it yet."""
+    statement = upsert.insert(connection, suppressions)
+    kept, told = suppressions.c, statement.excluded
+    over = or_(kept.lifted_at < told.lifted_at, kept.expires_at <= told.changed_at)
+    return statement.on_conflict_do_update(
+        index_elements=["id"],
+        set_={name: told[name] for name in ("lifted_at", "changed_at")},
+        where=and_(kept.added_at <= told.added_at, over),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.support.clock import ManualClock
 from tests.unit.sms.calling import Called, calling, opt_out
 from tests.unit.sms.conftest import NUMBER
+from tocsin.store.suppressions import Told
 
 MINUTE = timedelta(minutes=1)
 
@@ -94,3 +95,21 @@ async def test_a_stop_is_taken_however_late_it_comes(called: Called) -> None:
 
     assert response.status_code == 204
     assert [event.data["address"] for event in called.recorder.events] == [NUMBER]
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_start_takes_back_a_stop_that_is_still_on_its_way_to_the_list(called: Called, *, before: bool) -> None:
+    """A STOP is read out of the audit, which may take a while: the START may be done before it."""
+    if before:
+        await stopped(called)
+        await called.text("START", sid="SM1")
+    called.clock.advance(MINUTE)
+    written = called.clock.now()
+    called.clock.advance(MINUTE)
+    await called.text("START", sid="SM2")
+    told = Told(tenant="default", channel="sms", address=NUMBER, reason="opt_out", source="twilio", at=written)
+    await called.suppressions.add(told)
+    assert await held(called) is None
+
+    await stopped(called)
+    assert await held(called) == "opt_out"

@@ -249,3 +249,22 @@ async def test_a_process_of_before_there_were_categories_still_adds_addresses(
     assert await kept.reason("default", "email", ADA, "newsletter") == "opt_out"
     found = Filter(address_ids=[identity("default", "email", ADA)])
     assert [each.reason for each in await listed(store, clock, found)] == ["opt_out"]
+
+
+async def test_a_lift_for_a_reason_holds_for_what_comes_late_and_for_nothing_else(
+    kept: Suppressions, clock: ManualClock
+) -> None:
+    asked = replace(bounced(clock.now()), reason="opt_out")
+    clock.advance(HOUR)
+    assert not await kept.lift_of(replace(asked, at=clock.now()))
+    await kept.add(asked)
+    assert await kept.reason("default", "email", ADA) is None
+
+    await kept.add(replace(asked, at=clock.now() + HOUR))
+    assert not await kept.lift_of(replace(asked, at=clock.now()))
+    assert await kept.reason("default", "email", ADA) == "opt_out"
+    assert await kept.lift_of(replace(asked, at=clock.now() + HOUR))
+
+    await kept.add(bounced(clock.now() + HOUR))
+    assert not await kept.lift_of(replace(asked, at=clock.now() + 2 * HOUR))
+    assert await kept.reason("default", "email", ADA) == "hard_bounce"

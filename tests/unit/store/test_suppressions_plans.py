@@ -1,6 +1,7 @@
 """How the suppressed addresses are looked for: by an index, whatever is asked, however many there are."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ async def test_a_lift_reads_its_row_and_what_is_over(store: Store, plans: Plans)
     told = Told(tenant="default", channel="sms", address="+12025550143", reason="opt_out", source="twilio", at=at)
     row, _ = await kept.add(told)
     await kept.lift(row.id, tenant="default")
-    await kept.lift_of(row.id, tenant="default", reason="opt_out", added_until=at + timedelta(days=1))
+    await kept.lift_of(replace(told, at=at + timedelta(days=1)))
     steps = await plans.steps("UPDATE") + await plans.steps("DELETE")
 
     assert steps
