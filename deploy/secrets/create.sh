@@ -21,6 +21,9 @@ random() { # 32 random bytes in 43 characters: A-Z a-z 0-9 - _
 # Seals the links with which people unsubscribe from mails. With another one, those that were sent work no more.
 [ -e unsubscribe-secret ] || printf '%s\n' "$(random)" >unsubscribe-secret
 
+# Signs the return paths of mails. With another one, bounces of those that were sent are not believed.
+[ -e bounces-secret ] || printf '%s\n' "$(random)" >bounces-secret
+
 # The private VAPID key of the channel browser, to be filled in; empty where it is not used.
 [ -e vapid-key ] || : >vapid-key
 
@@ -31,6 +34,7 @@ random() { # 32 random bytes in 43 characters: A-Z a-z 0-9 - _
 [ -e dkim-key ] || : >dkim-key
 [ -e ses-secret-access-key ] || : >ses-secret-access-key
 [ -e resend-api-key ] || : >resend-api-key
+[ -e resend-webhook-secret ] || : >resend-webhook-secret
 
 # Of Firebase and of Apple, to be filled in; empty where the channel push does without.
 [ -e fcm-service-account ] || : >fcm-service-account

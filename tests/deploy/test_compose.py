@@ -284,7 +284,8 @@ def test_the_simulators_are_where_the_channels_look_for_them() -> None:
             if channel == "push":  # its simulators make their keys anew at each start; docs/channels/push.md says how
                 continue
             for key, value in values.items():
-                if value is None:
+                # Mails come back, and are told of over SNS, in the demo only: the simulators know no other host.
+                if value is None or section == "bounces" or key in {"sns_topic", "sns_url"}:
                     continue
                 told = services()[channel]["environment"][f"TOCSIN__{section}__{key}".upper()]
                 assert told == within(value)

@@ -19,6 +19,7 @@ from tocsin.record import Received
 RESERVED = {
     Event.CANCELLED,
     Event.ROUTE_CHANGED,
+    Event.ROUTE_SHIFTED,
     Event.ROUTE_SECRETS_ROTATED,
     *(each for each in Event if each.startswith("tocsin.receipt.")),
 }
