@@ -9,7 +9,10 @@ from playwright.async_api import Browser, CDPSession, Page
 _WORKER = """
 async () => {
   await navigator.serviceWorker.register("/service-worker.js");
-  await navigator.serviceWorker.ready;
+  // Ready is a worker that begins to be active already; one that is not yet gets no push from DevTools.
+  const { active } = await navigator.serviceWorker.ready;
+  while (active.state !== "activated")
+    await new Promise((resolve) => active.addEventListener("statechange", resolve, { once: true }));
 }
 """
 _SHOWN = """

@@ -87,14 +87,14 @@ class Gateway:
         return answer
 
     async def until(self, path: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Return what a path answers once it is as wished."""
+        """Return what a path answers once it is as wished. What the audit does not know yet is waited for as well."""
 
         async def look() -> dict[str, Any]:
             while True:
                 response = await self.client.get(path)
-                assert response.status_code == 200, response.text
+                assert response.status_code in {200, 404}, response.text
                 found: dict[str, Any] = response.json()
-                if condition(found):
+                if response.status_code == 200 and condition(found):
                     return found
 
         return await asyncio.wait_for(look(), timeout=30)
