@@ -43,8 +43,7 @@ async def test_what_the_gateway_pushes_is_shown_and_a_second_copy_takes_its_plac
     text = await pushed(tmp_path)
     async with httpx.AsyncClient() as nobody, site.serving(nobody) as url:
         worker = await pages.registered(browser, url)
-        await worker.push(text)
-        [shown] = await worker.shown()
+        shown = await worker.first(text)
         await worker.push(text)
         await worker.push(json.dumps({"id": "ntf_other", "title": "Another", "body": ""}))
         both = await worker.shown(2)
@@ -57,7 +56,6 @@ async def test_what_the_gateway_pushes_is_shown_and_a_second_copy_takes_its_plac
 async def test_a_push_that_cannot_be_read_shows_something_all_the_same(browser: Browser) -> None:
     async with httpx.AsyncClient() as nobody, site.serving(nobody) as url:
         worker = await pages.registered(browser, url)
-        await worker.push("no JSON")
-        [shown] = await worker.shown()
+        shown = await worker.first("no JSON")
 
     assert (shown["title"], shown["body"]) == (urlsplit(url).netloc, "")
