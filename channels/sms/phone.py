@@ -5,6 +5,7 @@ length that its country has) and yet in a range that nobody was given. The fault
 """
 
 import re
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import phonenumbers
@@ -24,14 +25,40 @@ _LENGTHS = {
 }
 
 
-# What was checked when it was submitted is parsed again when it is sent, mostly a moment later.
-@lru_cache(maxsize=4096)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Number:
+    """A valid number in E.164, and the region that it belongs to, if any."""
+
+    e164: str = field(repr=False)
+    region: str | None
+
+
 def parse(text: str, *, default_region: str | None = None, regions: frozenset[str] = frozenset()) -> str | Fault:
     """Return the number in E.164, or a fault that says what is wrong (its pointer is empty).
 
     A number without `+` and country code is read as one of `default_region` (ISO 3166), if that is given. Numbers
     outside `regions` are refused, unless it is empty.
     """
+    found = _read(text, None)
+    if isinstance(found, Fault) and default_region is not None:
+        found = _read(text, default_region)
+    if isinstance(found, Fault):
+        return found
+    if regions and found.region not in regions:
+        return _fault("numbers of its country are not allowed here (sms.regions)")
+    return found.e164
+
+
+def region(number: str) -> str | None:
+    """Return the region (ISO 3166) of a number that `parse` returned; None if it belongs to no country."""
+    found = _read(number, None)
+    return None if isinstance(found, Fault) else found.region
+
+
+# What was checked when it was submitted is read again when it is sent, mostly a moment later, and for its price. So no
+# more is in the key than what it is read by: the same text comes with a default region then, and now without.
+@lru_cache(maxsize=4096)
+def _read(text: str, default_region: str | None) -> _Number | Fault:
     text = text.strip()
     if not _PLAUSIBLE.fullmatch(text):
         extended = _EXTENSION.search(text) is not None
@@ -41,27 +68,21 @@ def parse(text: str, *, default_region: str | None = None, regions: frozenset[st
     except NumberParseException as error:
         missing = error.error_type == NumberParseException.INVALID_COUNTRY_CODE and not text.startswith("+")
         return _fault("it does not begin with + and the country code" if missing else "it is no phone number")
-    wrong = _wrong_with(number, regions)
-    return _fault(wrong) if wrong else phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    if (wrong := _wrong_with(number)) is not None:
+        return _fault(wrong)
+    e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    return _Number(e164=e164, region=phonenumbers.region_code_for_number(number))
 
 
-@lru_cache(maxsize=4096)
-def region(number: str) -> str | None:
-    """Return the region (ISO 3166) of a number that `parse` returned; None if it belongs to no country."""
-    return phonenumbers.region_code_for_number(phonenumbers.parse(number))
-
-
-def _wrong_with(number: PhoneNumber, regions: frozenset[str]) -> str | None:
+def _wrong_with(number: PhoneNumber) -> str | None:
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible != ValidationResult.IS_POSSIBLE:
         return "it is not possible: " + _LENGTHS.get(possible, "its country code does not exist")
-    if not phonenumbers.is_valid_number(number):
+    # A number is valid if it has a type: `is_valid_number` finds the same type again.
+    kind = phonenumbers.number_type(number)
+    if kind == PhoneNumberType.UNKNOWN:
         return "it is possible, since its length is right, but not valid: its country has no such range of numbers"
-    if phonenumbers.number_type(number) in _COSTLY:
-        return "it is a premium or shared-cost number"
-    if regions and phonenumbers.region_code_for_number(number) not in regions:
-        return "numbers of its country are not allowed here (sms.regions)"
-    return None
+    return "it is a premium or shared-cost number" if kind in _COSTLY else None
 
 
 def _fault(reason: str) -> Fault:
