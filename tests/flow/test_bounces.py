@@ -1,11 +1,9 @@
 """Mail that comes back, through the whole gateway: a receipt in the timeline, and an address that is not used again."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,43 +13,18 @@ from simulators.smtp.mailbox import Mailbox
 from simulators.smtp.reports import report
 from simulators.smtp.returning import returning
 from simulators.smtp.server import listening
-from tests.support.gateways import Gateway, running
-from tocsin.lifecycle import State
+from tests.flow.mail_told_of import MailStage, events
+from tests.support.gateways import running
 from tocsin.runtime.clock import SystemClock
 
 DOMAIN = "bounces.shop.example"
-CONTENT = {"email": {"subject": "Hello", "text": "Hello"}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class Stage(MailStage):
     """A gateway whose mail comes back, and the mailbox that it went to."""
 
-    gateway: Gateway
     mailbox: Mailbox
-
-    async def sent(self, address: str) -> dict[str, Any]:
-        """Submit a mail; return what is told once it has ended."""
-        document = {"recipient": {"email": address}, "channels": ["email"], "content": CONTENT}
-        answer = await self.gateway.submit(document)
-        return await self.gateway.ended(answer["id"])
-
-    async def until_told(self, notification_id: str, event: str) -> Mapping[str, Any]:
-        """Return the data of an event of the notification's timeline, once it is there."""
-        path = f"/v1/notifications/{notification_id}"
-        told = await self.gateway.until(path, lambda found: event in {each["type"] for each in _events(found)})
-        data: Mapping[str, Any] = next(each["data"] for each in _events(told) if each["type"] == event)
-        return data
-
-    async def until_suppressed(self, address: str) -> None:
-        """Send until one is held back: workers look for what has changed about once a second."""
-        async with asyncio.timeout(20):
-            while (await self.sent(address))["state"] != State.SUPPRESSED:
-                pass
-
-
-def _events(told: dict[str, Any]) -> list[dict[str, Any]]:
-    return [event for delivery in told["deliveries"] for life in delivery["lives"] for event in life["events"]]
 
 
 @asynccontextmanager
@@ -134,7 +107,7 @@ async def test_a_bounce_may_be_handed_in_over_http(tmp_path: Path) -> None:
 
         assert (first.status_code, first.json(), second.json()) == (202, {"result": "bounced"}, {"result": "bounced"})
         assert receipt["address"] == "ada@example.test"
-        assert [each["type"] for each in _events(timeline)].count("tocsin.receipt.failed") == 1
+        assert [each["type"] for each in events(timeline)].count("tocsin.receipt.failed") == 1
         assert (strange.status_code, strange.json()) == (202, {"result": "unmatched"})
         assert (large.status_code, nobody.status_code) == (413, 401)
         assert 'tocsin_bounces_total{result="unmatched"} 1.0' in metrics

@@ -1,55 +1,28 @@
 """What SES and Resend tell later of a mail, through the whole gateway: signed calls of both simulators."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from simulators.resend.simulator import simulator as resend
 from simulators.ses.simulator import simulator as ses
-from tests.support.gateways import Gateway, running
-from tocsin.lifecycle import State
+from tests.flow.mail_told_of import MailStage
+from tests.support.gateways import running
 from tocsin.runtime.clock import SystemClock
 from tocsin.runtime.simulating import simulating
 
-CONTENT = {"email": {"subject": "Hello", "text": "Hello"}}
 PROVIDERS = ["ses", "resend"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class Stage(MailStage):
     """A gateway that sends mail through the simulators and is called by them, and their control."""
 
-    gateway: Gateway
     control: httpx.AsyncClient
-
-    async def sent(self, address: str) -> dict[str, Any]:
-        """Submit a mail; return what is told once it has ended."""
-        document = {"recipient": {"email": address}, "channels": ["email"], "content": CONTENT}
-        answer = await self.gateway.submit(document)
-        return await self.gateway.ended(answer["id"])
-
-    async def until_told(self, notification_id: str, event: str) -> Mapping[str, Any]:
-        """Return the data of an event of the notification's timeline, once it is there."""
-        path = f"/v1/notifications/{notification_id}"
-        told = await self.gateway.until(path, lambda found: event in {each["type"] for each in _events(found)})
-        data: Mapping[str, Any] = next(each["data"] for each in _events(told) if each["type"] == event)
-        return data
-
-    async def until_suppressed(self, address: str) -> None:
-        """Send until one is held back: workers look for what has changed about once a second."""
-        async with asyncio.timeout(20):
-            while (await self.sent(address))["state"] != State.SUPPRESSED:
-                pass
-
-
-def _events(told: dict[str, Any]) -> list[dict[str, Any]]:
-    return [event for delivery in told["deliveries"] for life in delivery["lives"] for event in life["events"]]
 
 
 @asynccontextmanager
