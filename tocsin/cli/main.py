@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 refused or failed, 2 usage or settings, 3 no gateway there.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import typer
@@ -64,13 +65,8 @@ def build() -> typer.Typer:
     app.command("simulate")(simulate.simulate)
     app.command("send", cls=send.WaitsOptionally)(send.send)
     app.command("status")(status.status)
-    app.add_typer(_dlq(), name="dlq")
-    app.add_typer(_suppressions(), name="suppressions")
-    app.add_typer(_sms(), name="sms")
-    app.add_typer(_keys(), name="keys")
-    app.add_typer(_vapid(), name="vapid")
-    app.add_typer(_config(), name="config")
-    app.add_typer(_topics(), name="topics")
+    for name, group in _groups().items():
+        app.add_typer(group, name=name)
     app.command("lag")(lag.lag)
     app.command("backup")(backup.backup)
     app.command("restore")(backup.restore)
@@ -103,53 +99,31 @@ def _style() -> dict[str, Any]:
     return {"no_args_is_help": True, "rich_markup_mode": "rich", "pretty_exceptions_enable": False}
 
 
-def _dlq() -> typer.Typer:
-    app = typer.Typer(help="Work with dead letters: what could not be delivered.", **_style())
-    app.command("list")(dlq.list_)
-    app.command("show")(dlq.show)
-    app.command("replay")(dlq.replay)
-    app.command("discard")(dlq.discard)
-    return app
+def _groups() -> Mapping[str, typer.Typer]:
+    return {
+        "dlq": _group(
+            "Work with dead letters: what could not be delivered.",
+            {"list": dlq.list_, "show": dlq.show, "replay": dlq.replay, "discard": dlq.discard},
+        ),
+        "suppressions": _group(
+            "Work with suppressed addresses: what nothing is sent to.",
+            {"list": suppressions.list_, "add": suppressions.add, "lift": suppressions.lift},
+        ),
+        "sms": _group("Work with texts: what one would cost.", {"estimate": sms.estimate}),
+        "keys": _group(
+            "Make, list and revoke API keys.", {"create": keys.create, "list": keys.list_, "revoke": keys.revoke}
+        ),
+        "vapid": _group("Make keys for browser push.", {"new": vapid.new}),
+        "config": _group("Check and show the settings.", {"check": config.check, "show": config.show}),
+        "topics": _group(
+            "Make, check and list the topics on a Kafka cluster.",
+            {"apply": topics.apply, "check": topics.check, "describe": topics.describe},
+        ),
+    }
 
 
-def _suppressions() -> typer.Typer:
-    app = typer.Typer(help="Work with suppressed addresses: what nothing is sent to.", **_style())
-    app.command("list")(suppressions.list_)
-    app.command("add")(suppressions.add)
-    app.command("lift")(suppressions.lift)
-    return app
-
-
-def _sms() -> typer.Typer:
-    app = typer.Typer(help="Work with texts: what one would cost.", **_style())
-    app.command("estimate")(sms.estimate)
-    return app
-
-
-def _keys() -> typer.Typer:
-    app = typer.Typer(help="Make, list and revoke API keys.", **_style())
-    app.command("create")(keys.create)
-    app.command("list")(keys.list_)
-    app.command("revoke")(keys.revoke)
-    return app
-
-
-def _vapid() -> typer.Typer:
-    app = typer.Typer(help="Make keys for browser push.", **_style())
-    app.command("new")(vapid.new)
-    return app
-
-
-def _config() -> typer.Typer:
-    app = typer.Typer(help="Check and show the settings.", **_style())
-    app.command("check")(config.check)
-    app.command("show")(config.show)
-    return app
-
-
-def _topics() -> typer.Typer:
-    app = typer.Typer(help="Make, check and list the topics on a Kafka cluster.", **_style())
-    app.command("apply")(topics.apply)
-    app.command("check")(topics.check)
-    app.command("describe")(topics.describe)
+def _group(about: str, commands: Mapping[str, Callable[..., None]]) -> typer.Typer:
+    app = typer.Typer(help=about, **_style())
+    for name, command in commands.items():
+        app.command(name)(command)
     return app

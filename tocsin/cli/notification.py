@@ -15,18 +15,25 @@ _EXAMPLE = "--to ada@example.com --template welcome"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Typed:
-    """The options of `tocsin send` that make up a notification. Addresses and contents are not for logs."""
+class Content:
+    """The options that say what to send: a template and its data, or a message. Not for logs."""
 
-    to: str | None = field(default=None, repr=False)
-    channel: str | None = None
     template: str | None = None
     data: str | None = field(default=None, repr=False)
     data_file: str | None = None
     subject: str | None = field(default=None, repr=False)
     text: str | None = field(default=None, repr=False)
     html: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """The options of `tocsin send` that make up a notification. Addresses and contents are not for logs."""
+
+    to: str | None = field(default=None, repr=False)
+    channel: str | None = None
     locale: str | None = None
+    content: Content = Content()
     lane: str | None = None
     category: str | None = None
     expires_in: str | None = None
@@ -38,10 +45,19 @@ def body(typed: Typed, *, file: str | None) -> bytes:
     if file is not None:
         if typed != Typed():
             raise Misused("--file holds the whole notification; leave out the options that make one")
-        return _json(_read(file, option="--file"), what=f"--file {file}")
+        return checked(_read(file, option="--file"), what=f"--file {file}")
     if typed.to is None:
         raise Misused(f"Say whom to notify, such as {_EXAMPLE}, or give a whole notification with --file")
     return msgspec.json.encode(_document(typed, typed.to))
+
+
+def checked(raw: bytes, *, what: str) -> bytes:
+    """Return JSON as it was written. Raises Misused, naming `what` it is."""
+    try:
+        msgspec.json.decode(raw)
+    except (ValueError, RecursionError) as error:
+        raise Misused(f"{what} is not JSON: {error}") from None
+    return raw
 
 
 def _document(typed: Typed, to: str) -> dict[str, object]:
@@ -50,7 +66,7 @@ def _document(typed: Typed, to: str) -> dict[str, object]:
     document: dict[str, object | None] = {
         "recipient": addressing.recipient(to, channel) | locale,
         "channels": [channel],
-        **_what(typed, channel),
+        **_what(typed.content, channel),
         "lane": typed.lane,
         "category": typed.category,
         "expires_in": _seconds(typed.expires_in),
@@ -59,7 +75,7 @@ def _document(typed: Typed, to: str) -> dict[str, object]:
     return {name: value for name, value in document.items() if value is not None}
 
 
-def _what(typed: Typed, channel: str) -> dict[str, object]:
+def _what(typed: Content, channel: str) -> dict[str, object]:
     given = {"subject": typed.subject, "text": typed.text, "html": typed.html}
     content = {name: value for name, value in given.items() if value is not None}
     if typed.template is not None:
@@ -74,24 +90,16 @@ def _what(typed: Typed, channel: str) -> dict[str, object]:
     return {"content": {channel: addressing.content(content, channel)}}
 
 
-def _data(typed: Typed) -> msgspec.Raw | None:
+def _data(typed: Content) -> msgspec.Raw | None:
     """Return the data as it was written, so that its numbers keep their digits."""
     if typed.data is not None and typed.data_file is not None:
         raise Misused("--data and --data-file were both given; keep one of them")
     if typed.data is not None:
-        return msgspec.Raw(_json(typed.data.encode(), what="--data"))
+        return msgspec.Raw(checked(typed.data.encode(), what="--data"))
     if typed.data_file is not None:
         what = f"--data-file {typed.data_file}"
-        return msgspec.Raw(_json(_read(typed.data_file, option="--data-file"), what=what))
+        return msgspec.Raw(checked(_read(typed.data_file, option="--data-file"), what=what))
     return None
-
-
-def _json(raw: bytes, *, what: str) -> bytes:
-    try:
-        msgspec.json.decode(raw)
-    except (ValueError, RecursionError) as error:
-        raise Misused(f"{what} is not JSON: {error}") from None
-    return raw
 
 
 def _read(name: str, *, option: str) -> bytes:

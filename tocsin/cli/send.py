@@ -81,23 +81,14 @@ def send(
           --data '{"name": "Ada"}' --expires-in 24h --wait
       tocsin send --file notification.json --idempotency-key order-1001
     """
+    message = {"subject": subject, "text": text, "html": html}
+    content = notification.Content(template=template, data=data, data_file=data_file, **message)
+    how = {"lane": lane, "category": category, "expires_in": expires_in}
     typed = notification.Typed(
-        to=to,
-        channel=channel,
-        template=template,
-        data=data,
-        data_file=data_file,
-        subject=subject,
-        text=text,
-        html=html,
-        locale=locale,
-        lane=lane,
-        category=category,
-        expires_in=expires_in,
-        metadata=tuple(metadata or ()),
+        to=to, channel=channel, locale=locale, content=content, metadata=tuple(metadata or ()), **how
     )
-    body = notification.body(typed, file=file)
-    seconds, once = _seconds(wait), _key(ctx, idempotency_key)
+    body, once = notification.body(typed, file=file), _key(ctx, idempotency_key)
+    seconds = _seconds(wait)
     with session.connected(ctx, url=url, key=key, key_file=key_file) as gateway:
         answer = _submitted(gateway, body, once)
         if not as_json:

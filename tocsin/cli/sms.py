@@ -5,8 +5,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tocsin.cli import options, output, session
-from tocsin.cli.failures import Misused
+from tocsin.cli import notification, options, output, session
 
 
 def estimate(
@@ -45,13 +44,7 @@ def estimate(
 
 def _filling(data: str | None) -> msgspec.Raw | None:
     """Return the data as it was written, so that its numbers keep their digits."""
-    if data is None:
-        return None
-    try:
-        msgspec.json.decode(data)
-    except (ValueError, RecursionError) as error:
-        raise Misused(f"--data is not JSON: {error}") from None
-    return msgspec.Raw(data.encode())
+    return None if data is None else msgspec.Raw(notification.checked(data.encode(), what="--data"))
 
 
 def _tell(found: Any) -> None:
