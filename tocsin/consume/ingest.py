@@ -70,7 +70,7 @@ class Ingest:
         sink: Sink,
         metrics: Metrics,
         clock: Clock,
-        limit: int = 1000,
+        limit: int = 2000,
         on_committed: Callable[[Sequence[Received]], None] = _nobody,
     ) -> None:
         self._name = name
