@@ -16,6 +16,7 @@ _VALUES = {character: value for value, character in enumerate(_ALPHABET)}
 _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _BODY = 26
 _TIME = 10
+_REST = (1 << 80) - 1
 
 NOTIFICATION = "ntf_"
 DELIVERY = "dlv_"
@@ -23,9 +24,19 @@ DEAD_LETTER = "dlt_"
 EVENT = "evt_"
 
 
-def _encode(number: int, characters: int = _BODY) -> str:
-    """Return a number of 5 bits a character as text, two characters at a time."""
-    return "".join([_PAIRS[number >> shift & 1023] for shift in range(5 * characters - 10, -1, -10)])
+def _encode(number: int) -> str:
+    """Return a number of 130 bits as 26 characters: the time and the rest."""
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, 70, -10)]) + _encode_rest(number & _REST)
+
+
+def _encode_rest(number: int) -> str:
+    """Return a number of 80 bits as 16 characters, written out: every event of every attempt has such an id."""
+    # Halves, since small integers are the fast ones.
+    high, low = number >> 40, number & 0xFF_FFFF_FFFF
+    return (
+        f"{_PAIRS[high >> 30]}{_PAIRS[high >> 20 & 1023]}{_PAIRS[high >> 10 & 1023]}{_PAIRS[high & 1023]}"
+        f"{_PAIRS[low >> 30]}{_PAIRS[low >> 20 & 1023]}{_PAIRS[low >> 10 & 1023]}{_PAIRS[low & 1023]}"
+    )
 
 
 def _digest(*parts: str) -> int:
@@ -41,7 +52,7 @@ def notification_id(now: datetime, randbytes: Callable[[int], bytes]) -> str:
 def derived(prefix: str, parent: str, *parts: str) -> str:
     """Return the id of something that belongs to `parent`: its time, and a hash of the parent and `parts`."""
     time = parent.partition("_")[2][:_TIME]
-    return prefix + time + _encode(_digest(parent, *parts), _BODY - _TIME)
+    return prefix + time + _encode_rest(_digest(parent, *parts))
 
 
 def delivery_id(notification: str, channel: str, address: str) -> str:

@@ -4,6 +4,7 @@ Source: org.apache.kafka.common.utils.Utils.murmur2 and BuiltInPartitioner.parti
 """
 
 import struct
+from functools import lru_cache
 
 _SEED = 0x9747B28C
 _M = 0x5BD1E995
@@ -25,6 +26,8 @@ def murmur2(data: bytes) -> int:
     return h ^ h >> 15
 
 
+# The events of one notification have one key, and those of an attempt come together.
+@lru_cache(maxsize=4096)
 def partition_for(key: bytes, partitions: int) -> int:
     """Return the partition of a key among `partitions`."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions

@@ -55,6 +55,8 @@ class Template:
 
         The parts of one message should share a locale: ask once, and render the others in the answer.
         """
+        if wish is not None and (wish, part) in self.parts:
+            return wish
         return next((found for found in candidates(wish, self.default_locale) if (found, part) in self.parts), None)
 
     def has(self, part: str, locale: str) -> bool:
