@@ -15,6 +15,7 @@ _BASIC = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENDED = frozenset("^{}\\[~]|€\f")
+_GSM7 = _BASIC | _EXTENDED
 _BEYOND_BMP = 0xFFFF
 
 
@@ -30,15 +31,19 @@ class Size:
 def measure(text: str) -> Size:
     """Return what a text takes. An empty one takes no segment."""
     characters = set(text)
-    if characters <= _BASIC | _EXTENDED:
-        return _size("gsm7", [2 if character in _EXTENDED else 1 for character in text], alone=160, part=153)
-    return _size("ucs2", [2 if ord(character) > _BEYOND_BMP else 1 for character in text], alone=70, part=67)
+    if characters <= _GSM7:
+        return _size("gsm7", text, characters & _EXTENDED, alone=160, part=153)
+    return _size("ucs2", text, {each for each in characters if ord(each) > _BEYOND_BMP}, alone=70, part=67)
 
 
-def _size(encoding: Encoding, widths: list[int], *, alone: int, part: int) -> Size:
+def _size(encoding: Encoding, text: str, wide: set[str], *, alone: int, part: int) -> Size:
+    """Return the size of a text; `wide` are those of its characters that are two units wide."""
+    if not wide:  # as most are: then nothing has to be counted or kept together
+        units = len(text)
+        return Size(encoding=encoding, units=units, segments=min(units, 1) if units <= alone else -(-units // part))
+    widths = [2 if character in wide else 1 for character in text]
     units = sum(widths)
-    segments = min(units, 1) if units <= alone else _parts(widths, part)
-    return Size(encoding=encoding, units=units, segments=segments)
+    return Size(encoding=encoding, units=units, segments=1 if units <= alone else _parts(widths, part))
 
 
 def _parts(widths: list[int], room: int) -> int:

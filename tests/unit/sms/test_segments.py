@@ -61,6 +61,29 @@ def test_segments_hold_the_units_and_no_more_segments_than_needed(text: str) -> 
         assert -(-size.units // part) <= size.segments <= -(-size.units // (part - 1))
 
 
+@pytest.mark.parametrize(
+    ("begins", "narrow", "wide", "alone", "part"), [("", "aé@Δ\n", "€[^\f", 160, 153), ("я", "a€я`", "😀𝄞", 70, 67)]
+)
+@given(data=st.data())
+def test_segments_are_as_many_as_are_filled_one_after_the_other(
+    *, begins: str, narrow: str, wide: str, alone: int, part: int, data: st.DataObject
+) -> None:
+    """Whether none, some or all of the characters are wide, which are counted in ways of their own."""
+    piece = st.text(data.draw(st.sampled_from([narrow, wide, narrow + wide])), max_size=30)
+    # Repeated, because few texts are drawn that are long.
+    text = begins + data.draw(piece) * data.draw(st.integers(0, 40)) + data.draw(piece)
+    widths = [2 if character in wide else 1 for character in text]
+    filled: list[int] = []
+    for width in widths:
+        if not filled or filled[-1] + width > part:
+            filled.append(0)
+        filled[-1] += width
+
+    size = measure(text)
+    assert size.units == sum(widths)
+    assert size.segments == (min(len(text), 1) if sum(widths) <= alone else len(filled))
+
+
 @given(st.text(max_size=300), st.text(max_size=50))
 def test_a_longer_text_never_takes_fewer_segments(text: str, more: str) -> None:
     assert measure(text + more).segments >= measure(text).segments
