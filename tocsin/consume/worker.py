@@ -112,6 +112,7 @@ class Worker:
         self._subscription: Subscription | None = None
         self._completions = 0
         self._committed_at = clock.monotonic()
+        self._committing: asyncio.Task[None] | None = None
 
     @property
     def pending(self) -> int:
@@ -138,6 +139,7 @@ class Worker:
                 while not self._stopping:
                     await self._round(subscription)
         finally:
+            await self._committed()
             self._subscription = None
             self._permits.unregister(self)
 
@@ -154,9 +156,7 @@ class Worker:
             logger.warning("fetch_failed", group=self.name, error=str(error))
             await self._clock.sleep(_FIRST_PAUSE)
         self._start_ready()
-        elapsed = self._clock.monotonic() - self._committed_at
-        if self._completions >= self._config.commit_every or elapsed >= self._config.commit_interval.total_seconds():
-            await self._commit(self._trackers.keys())
+        await self._commit_when_due()
 
     def _take(self, received: Received) -> None:
         tracker = self._trackers.get(received.place)
@@ -257,9 +257,25 @@ class Worker:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        await self._committed()
         await self._commit(leaving)
         for partition in leaving:
             self._budget.used -= self._trackers.pop(partition).bytes
+
+    async def _commit_when_due(self) -> None:
+        """Have a commit begin if it is time for one. What comes meanwhile does not wait for it."""
+        if self._committing is not None and not self._committing.done():
+            return
+        await self._committed()
+        elapsed = self._clock.monotonic() - self._committed_at
+        if self._completions >= self._config.commit_every or elapsed >= self._config.commit_interval.total_seconds():
+            self._committing = asyncio.create_task(self._commit(list(self._trackers)), name=f"{self.name}/commit")
+
+    async def _committed(self) -> None:
+        """Return when the commit under way, if there is one, has ended."""
+        committing, self._committing = self._committing, None
+        if committing is not None:
+            await committing
 
     async def _commit(self, partitions: Collection[Partition]) -> None:
         self._completions = 0

@@ -34,6 +34,8 @@ _LOOK_AGAIN = timedelta(seconds=5)
 # Each time another process has got further, so there is no need for many.
 _RACES = 10
 _ROW_BYTES = 4096
+# What was sent has been sent: that it is written down a moment later delays no delivery, and spares those under way.
+_GATHER = timedelta(milliseconds=20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ class PostgresLedger:
         self._now_ms = now_ms
         self._claims: Batches[Claim, Claimed] = Batches("ledger.claims", self._claim, weigh=lambda _: _ROW_BYTES)
         self._settlements: Batches[Settlement | AttemptKey, Decided] = Batches(
-            "ledger.settlements", self._settle, weigh=_weight
+            "ledger.settlements", self._settle, weigh=_weight, gather=_GATHER
         )
         self._intake = Intake(
             store=store,
@@ -192,7 +194,8 @@ class PostgresLedger:
             raise LogUnavailable(f"the ledger cannot be used: {error}") from error
 
     async def _claim(self, claims: Sequence[Claim]) -> Sequence[Claimed]:
-        async with self._store.write() as connection:
+        # A claim that is kept although what follows fails is this process's own when it is asked for again.
+        async with self._store.statements() as connection:
             return await attempts.claim(connection, claims, self._holder(self._config.lease))
 
     async def _settle(self, given: Sequence[Settlement | AttemptKey]) -> Sequence[Decided]:

@@ -1,8 +1,13 @@
-"""Natural group commit: what is asked for while one transaction runs goes into the next, together, without a timer."""
+"""Natural group commit: what is asked for while one transaction runs goes into the next, together, without a timer.
+
+Where nobody waits for the answer a timer pays: most of what a batch costs it costs for a single question too, and in a
+trickle of them everything else would wait for that.
+"""
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Generic, TypeVar
 
 from loguru import logger
@@ -13,6 +18,8 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 _MAX_WEIGHT = 4 * 1024 * 1024
+# So many that wait are a batch: no more are gathered.
+_MANY = 32
 
 
 class Batches(Generic[Q, A]):
@@ -20,15 +27,21 @@ class Batches(Generic[Q, A]):
 
     `run` returns an answer, or an exception, for each question. If it fails as a whole for any other reason than that
     the store is unavailable, each question is run by itself, so that none fails with its neighbour. `weigh` tells the
-    bytes of a question, of which a batch has 4 MiB.
+    bytes of a question, of which a batch has 4 MiB. A batch waits for `gather` for more to come, unless they are many.
     """
 
     def __init__(
-        self, name: str, run: Callable[[Sequence[Q]], Awaitable[Sequence[A | Exception]]], *, weigh: Callable[[Q], int]
+        self,
+        name: str,
+        run: Callable[[Sequence[Q]], Awaitable[Sequence[A | Exception]]],
+        *,
+        weigh: Callable[[Q], int],
+        gather: timedelta = timedelta(),
     ) -> None:
         self._name = name
         self._run = run
         self._weigh = weigh
+        self._gather = gather.total_seconds()
         self._waiting: deque[tuple[Q, asyncio.Future[A] | None]] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -58,6 +71,8 @@ class Batches(Generic[Q, A]):
     async def _work(self) -> None:
         try:
             while self._waiting:
+                if self._gather and len(self._waiting) < _MANY:
+                    await asyncio.sleep(self._gather)
                 batch = self._taken()
                 for (_, future), answer in zip(batch, await self._answers([each for each, _ in batch]), strict=True):
                     _resolve(future, answer)

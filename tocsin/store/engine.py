@@ -31,12 +31,14 @@ class Store:
         self,
         *,
         writer: AsyncEngine,
+        alone: AsyncEngine,
         reader: AsyncEngine,
         owner: AsyncEngine,
         unavailable: Callable[[Exception], bool],
         turns: asyncio.Lock | None = None,
     ) -> None:
         self._writer = writer
+        self._alone = alone
         self._reader = reader
         self._owner = owner
         self._unavailable = unavailable
@@ -46,6 +48,16 @@ class Store:
     def dialect(self) -> str:
         """Which database it is: `sqlite` or `postgresql`."""
         return self._writer.dialect.name
+
+    @asynccontextmanager
+    async def statements(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection for statements that write, of which each may stand while the next one fails.
+
+        On PostgreSQL each is a transaction by itself, and so takes one way to the server and back instead of three;
+        on SQLite, and behind a pooler, they are one transaction, as in `write`. Raises StoreUnavailable as that does.
+        """
+        async with self._turned(self._alone) as connection:
+            yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -62,10 +74,8 @@ class Store:
 
         Keep it short, and await nothing but the connection in it: others wait.
         """
-        async with AsyncExitStack() as stack:
-            if self._turns is not None:
-                await stack.enter_async_context(self._turns)
-            yield await stack.enter_async_context(self._begun(self._writer))
+        async with self._turned(self._writer) as connection:
+            yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -86,6 +96,13 @@ class Store:
             if self._turns is None:
                 await postgres.wait_for_turn(connection)
             yield connection
+
+    @asynccontextmanager
+    async def _turned(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        async with AsyncExitStack() as stack:
+            if self._turns is not None:
+                await stack.enter_async_context(self._turns)
+            yield await stack.enter_async_context(self._begun(engine))
 
     @asynccontextmanager
     async def _begun(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
@@ -133,7 +150,14 @@ def _sqlite_url(url: str) -> URL:
 @asynccontextmanager
 async def _open_sqlite(url: URL) -> AsyncIterator[Store]:
     writer, reader = sqlite.writer(url), sqlite.reader(url)
-    store = Store(writer=writer, reader=reader, owner=writer, unavailable=sqlite.unavailable, turns=asyncio.Lock())
+    store = Store(
+        writer=writer,
+        alone=writer,
+        reader=reader,
+        owner=writer,
+        unavailable=sqlite.unavailable,
+        turns=asyncio.Lock(),
+    )
     path = Path(url.database or "")
     try:
         reserve.give_up(path)
@@ -151,7 +175,13 @@ async def _open_sqlite(url: URL) -> AsyncIterator[Store]:
 @asynccontextmanager
 async def _open_postgres(url: str, config: PostgresConfig) -> AsyncIterator[Store]:
     engines = postgres.engines(url, config)
-    store = Store(writer=engines.writer, reader=engines.reader, owner=engines.owner, unavailable=postgres.unavailable)
+    store = Store(
+        writer=engines.writer,
+        alone=engines.alone,
+        reader=engines.reader,
+        owner=engines.owner,
+        unavailable=postgres.unavailable,
+    )
     try:
         try:
             async with store.write() as connection:
@@ -166,7 +196,7 @@ async def _open_postgres(url: str, config: PostgresConfig) -> AsyncIterator[Stor
             raise
         yield store
     finally:
-        for engine in engines:
+        for engine in (engines.writer, engines.reader, engines.owner):
             await engine.dispose()
 
 

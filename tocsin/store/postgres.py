@@ -1,7 +1,7 @@
 """PostgreSQL as the store: how its connections are set up, and which of its errors are the machine's fault.
 
-Every connection is bounded in time, tried before it is used, and thrown away once it is broken: a server that was
-restarted, or a failover to another one, costs those transactions that ran, and heals by itself.
+Every connection is bounded in time, tried before it is used after a pause, and thrown away once it is broken: a server
+that was restarted, or a failover to another one, costs those transactions that ran, and heals by itself.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from tocsin.errors import SettingsError
+from tocsin.store import trusted
 
 _SCHEMES = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 # Some URLs that are made for a pooler say so, in the words of another client: see `PostgresConfig.prepared_statements`.
@@ -41,7 +42,8 @@ class PostgresConfig:
 
     `write_connections` and `read_connections` are each process's most; whoever finds none free waits `command_timeout`
     for one. `prepared_statements` must be off behind a pooler that gives each transaction another connection
-    (PgBouncer and Supavisor in transaction mode).
+    (PgBouncer and Supavisor in transaction mode). A connection that was in use less than `untried` ago is not tried
+    before it is used again.
     """
 
     write_connections: int = 8
@@ -49,12 +51,18 @@ class PostgresConfig:
     connect_timeout: timedelta = timedelta(seconds=5)
     command_timeout: timedelta = timedelta(seconds=15)
     prepared_statements: bool = True
+    untried: timedelta = timedelta(seconds=1)
 
 
 class Engines(NamedTuple):
-    """`owner` is for what may take long: migrations."""
+    """`owner` is for what may take long: migrations.
+
+    `alone` shares the writer's connections, and each of its statements commits by itself. Where statements have no
+    names it is the writer itself: to prepare and to run one takes two ways, which only a transaction keeps together.
+    """
 
     writer: AsyncEngine
+    alone: AsyncEngine
     reader: AsyncEngine
     owner: AsyncEngine
 
@@ -68,7 +76,8 @@ def engines(url: str, config: PostgresConfig) -> Engines:
     """Return engines that connect when they are used. Raises SettingsError for a URL that is none."""
     dsn, pooled = _dsn(url)
     arguments: dict[str, Any] = {"dsn": dsn, "timeout": config.connect_timeout.total_seconds()}
-    if pooled or not config.prepared_statements:
+    nameless = pooled or not config.prepared_statements
+    if nameless:
         # Statements without a name live as long as they run, and leave nothing behind for the connection's next user.
         arguments |= {
             "statement_cache_size": 0,
@@ -80,15 +89,16 @@ def engines(url: str, config: PostgresConfig) -> Engines:
         "connect_args": bounded,
         "max_overflow": 0,
         "pool_timeout": config.command_timeout.total_seconds(),
-        "pool_pre_ping": True,
     }
     writer = _engine(pool_size=config.write_connections, isolation_level="READ COMMITTED", **pooling)
     event.listen(writer.sync_engine, "handle_error", _leave_standby)
+    reader = _engine(pool_size=config.read_connections, isolation_level="REPEATABLE READ", **pooling)
+    for engine in (writer, reader):
+        trusted.watch(engine, untried=config.untried)
     return Engines(
         writer=writer,
-        reader=_engine(
-            pool_size=config.read_connections, isolation_level="REPEATABLE READ", **pooling
-        ).execution_options(postgresql_readonly=True),
+        alone=writer if nameless else writer.execution_options(isolation_level="AUTOCOMMIT"),
+        reader=reader.execution_options(postgresql_readonly=True),
         owner=_engine(connect_args=arguments, poolclass=NullPool, isolation_level="READ COMMITTED"),
     )
 
