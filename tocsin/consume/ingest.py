@@ -8,7 +8,7 @@ store cannot be used nothing is passed: the batch waits in hand, and then in the
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from loguru import logger
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -50,6 +50,13 @@ class Sink(Protocol):
         then must change nothing. StoreUnavailable has the same batch come again; any other exception says that the
         batch holds a record that cannot be written, and has it come again in halves.
         """
+
+
+class _Hand(NamedTuple):
+    """What a fetch brought, and the partitions that were given away since it began: what is theirs comes again."""
+
+    batch: Sequence[Received]
+    gone: Collection[Partition]
 
 
 def _nobody(_batch: Sequence[Received]) -> None:
@@ -95,6 +102,7 @@ class Ingest:
         self._unplaced: set[Partition] = set()
         # Whose offsets the store has and the log has not heard of yet.
         self._untold: set[Partition] = set()
+        self._gone: set[Partition] = set()
 
     @property
     def name(self) -> str:
@@ -120,10 +128,21 @@ class Ingest:
         async with self._log.subscribe(
             self._topics, group=self._group, on_assigned=self._on_assigned, on_revoked=self._on_revoked
         ) as subscription:
-            while not self._stop.requested:
-                await self._round(subscription)
+            self._stop.hurries(subscription)
+            ahead: asyncio.Task[_Hand] | None = None
+            try:
+                while not self._stop.requested:
+                    hand = await (ahead or self._fetched(subscription))
+                    # A whole batch says that more lies there, which is read while this is written.
+                    full = len(hand.batch) >= self._limit
+                    ahead = asyncio.create_task(self._fetched(subscription), name=self._name) if full else None
+                    await self._put(subscription, hand)
+            finally:
+                if ahead is not None:
+                    await ahead
 
-    async def _round(self, subscription: Subscription) -> None:
+    async def _fetched(self, subscription: Subscription) -> _Hand:
+        gone = self._gone = set()
         batch: Sequence[Received] = ()
         try:
             await self._place(subscription)
@@ -132,6 +151,10 @@ class Ingest:
             self._trouble.over()
         except (LogError, StoreUnavailable) as error:
             await self._trouble.met(error)
+        return _Hand(batch, gone)
+
+    async def _put(self, subscription: Subscription, hand: _Hand) -> None:
+        batch = [received for received in hand.batch if received.place not in hand.gone] if hand.gone else hand.batch
         while batch and not self._stop.requested:
             try:
                 await self._take(subscription, batch)
@@ -146,6 +169,7 @@ class Ingest:
 
     async def _on_revoked(self, partitions: Collection[Partition]) -> None:
         async with self._busy:
+            self._gone.update(partitions)
             for partition in partitions:
                 self._next.pop(partition, None)
             self._unplaced.difference_update(partitions)
