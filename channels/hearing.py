@@ -50,6 +50,7 @@ class Hearing:
         async with self._log.subscribe(
             [topics.AUDIT], group=self._group, on_assigned=self._on_assigned, on_revoked=self._on_revoked
         ) as subscription:
+            self._stop.hurries(subscription)
             while not self._stop.requested:
                 try:
                     await self._round(subscription)

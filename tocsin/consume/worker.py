@@ -127,6 +127,8 @@ class Worker:
     def stop(self) -> None:
         """See `Loop`."""
         self._stopping = True
+        if self._subscription is not None:
+            self._subscription.hurry()
 
     async def run(self) -> None:
         """See `Loop`."""

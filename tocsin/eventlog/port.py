@@ -63,6 +63,9 @@ class Subscription(Protocol):
     async def seek(self, next_offsets: Offsets) -> None:
         """Read on from these offsets: for sinks that keep their own. Ignores what is not assigned."""
 
+    def hurry(self) -> None:
+        """Let no fetch wait from now on: the reader is about to stop. One under way ends early where the log can."""
+
     async def lag(self) -> Mapping[Partition, int]:
         """Return, for each assigned partition, how many records lie after the committed offset."""
 

@@ -47,6 +47,7 @@ class ScriptedLog:
     arriving: set[Partition] = field(default_factory=set)
     on_assigned: OnAssigned | None = None
     on_revoked: OnRevoked | None = None
+    hurried: bool = False
 
     def put(self, *values: bytes, partition: int = 0, first: int | None = None, key: bytes | None = None) -> None:
         """Append records; `first` leaves a gap before them."""
@@ -137,6 +138,9 @@ class ScriptedLog:
 
     async def seek(self, next_offsets: Mapping[Partition, int]) -> None:
         self.positions.update(next_offsets)
+
+    def hurry(self) -> None:
+        self.hurried = True
 
     async def lag(self) -> Mapping[Partition, int]:
         raise NotImplementedError

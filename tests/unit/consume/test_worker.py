@@ -501,6 +501,48 @@ async def test_a_commit_that_failed_is_made_later(floor: Floor, monkeypatch: pyt
         await floor.commits_to(1)
 
 
+async def test_what_comes_during_a_commit_does_not_wait_for_it(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit, begun, go = floor.log.commit, asyncio.Event(), asyncio.Event()
+
+    async def slow(group: str, next_offsets: Mapping[Partition, int]) -> None:
+        begun.set()
+        await go.wait()
+        await commit(group, next_offsets)
+
+    monkeypatch.setattr(floor.log, "commit", slow)
+    await floor.write(0)
+    async with floor.worker():
+        await begun.wait()
+        await floor.write(1)
+        await until(lambda: len(floor.handler.settled_) == 2, what="the second record, settled")
+        assert floor.committed() == 0
+        go.set()
+
+        await floor.commits_to(2)
+
+
+async def test_a_stop_waits_for_the_commit_under_way(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit, begun, go, under_way = floor.log.commit, asyncio.Event(), asyncio.Event(), [0, 0]
+
+    async def slow(group: str, next_offsets: Mapping[Partition, int]) -> None:
+        under_way[0] += 1
+        under_way[1] = max(under_way)
+        begun.set()
+        await go.wait()
+        await commit(group, next_offsets)
+        under_way[0] -= 1
+
+    monkeypatch.setattr(floor.log, "commit", slow)
+    await floor.write(0)
+    async with floor.worker() as worker:
+        await begun.wait()
+        worker.stop()
+        await floor.write(1)
+        go.set()
+
+    assert (floor.committed(), under_way) == (1, [0, 1])
+
+
 async def test_a_fetch_that_fails_is_repeated_by_the_clock(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
     read, calls = floor.log.read, [0]
 

@@ -1,144 +1,17 @@
-"""The one writer: group commit, savepoints, and a disk that fills up."""
+"""The one writer: group commit, savepoints, and operations that misbehave."""
 
 import asyncio
-import os
-import sys
-import threading
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
-from tests.support.clock import ManualClock
-from tests.support.logs import NOW, drain, embedded_config, reading, write
+from tests.support.logs import drain, reading, write
 from tests.support.waiting import until
-from tocsin.errors import LogFull, LogLocked, LogUnavailable, TopicMismatch
-from tocsin.eventlog.embedded.log import EmbeddedLog, open_log
+from tests.unit.eventlog.places import SPECS, TOPIC, Place, everything, place, record, writer_held
+from tocsin.errors import LogUnavailable, TopicMismatch
 from tocsin.eventlog.embedded.transaction import Transaction
-from tocsin.eventlog.embedded.writer import Committed
-from tocsin.observe.metrics import Metrics
-from tocsin.record import Partition, Record
-from tocsin.topics import TopicSpec
 
-TOPIC, OTHER = "log.test", "log.other"
-SPECS = [TopicSpec(name=TOPIC, kind="delivery")]
-
-
-@dataclass
-class Place:
-    """A directory in which a log is opened, perhaps again and again."""
-
-    directory: Path
-    clock: ManualClock = field(default_factory=ManualClock)
-    commits: list[int] = field(default_factory=list)
-
-    @asynccontextmanager
-    async def log(self, *, max_bytes: int = 1 << 30, partitions: int = 1) -> AsyncIterator[EmbeddedLog]:
-        """Open it; commits are counted."""
-        config = embedded_config(self.directory, partitions=partitions, max_bytes=max_bytes)
-        async with open_log(config, clock=self.clock, metrics=Metrics(version="test")) as log:
-            on_commit = log._writer._on_commit
-
-            def counted(committed: Committed) -> None:
-                self.commits.append(len(committed.records))
-                on_commit(committed)
-
-            log._writer._on_commit = counted
-            yield log
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """An empty directory."""
-    return Place(tmp_path)
-
-
-def record(value: bytes = b"x", *, topic: str = TOPIC, key: bytes = b"k") -> Record:
-    return Record(topic=topic, key=key, value=value)
-
-
-def ticks(clock: ManualClock) -> bool:
-    """Let a second pass; always false, for conditions that only time may bring about."""
-    clock.advance(timedelta(seconds=1))
-    return False
-
-
-async def everything(log: EmbeddedLog, topic: str = TOPIC) -> list[tuple[int, bytes]]:
-    """Return the offsets and values of a topic of one partition."""
-    found: list[tuple[int, bytes]] = []
-    async with reading(log, topic, group=f"look-{os.urandom(4).hex()}") as subscription:
-        while records := await subscription.fetch(limit=1000, wait=NOW):
-            found.extend((each.offset, each.value) for each in records)
-    return found
-
-
-@asynccontextmanager
-async def writer_held(log: EmbeddedLog) -> AsyncIterator[None]:
-    """Keep the writer busy, so that what is written meanwhile gathers."""
-    go, entered = threading.Event(), threading.Event()
-
-    def hold(_transaction: Transaction) -> None:
-        entered.set()
-        assert go.wait(20)
-
-    held = log.run(hold, apart=True)
-    await until(entered.is_set, what="the writer to be held")
-    try:
-        yield
-    finally:
-        go.set()
-        await held
-
-
-async def full(log: EmbeddedLog) -> None:
-    """Let the disk be full: the file may not grow beyond what it has."""
-
-    def limit(transaction: Transaction) -> None:
-        transaction.connection.execute(f"PRAGMA max_page_count = {transaction.connection.pragma('page_count')}")
-
-    await log.run(limit)
-
-
-async def freed(log: EmbeddedLog) -> None:
-    """Let there be room again."""
-
-    def limit(transaction: Transaction) -> None:
-        transaction.connection.execute("PRAGMA max_page_count = 1073741823")
-
-    await log.run(limit)
-
-
-STRANGER = """
-import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("BEGIN IMMEDIATE")
-print("locked", flush=True)
-input()
-"""
-LARGE = record(b"x" * (1 << 20))
-
-
-async def test_a_second_gateway_is_told_who_has_the_directory(place: Place) -> None:
-    async with place.log():
-        with pytest.raises(LogLocked, match=f"locked by pid {os.getpid()}:"):
-            async with place.log():
-                pass
-    async with place.log() as log:
-        assert log.health().writable
-
-
-async def test_a_file_that_is_no_log_is_named_and_the_directory_is_free_again(place: Place) -> None:
-    path = place.directory / "log.db"
-    path.write_bytes(b"not a database" * 1000)
-    with pytest.raises(LogUnavailable, match=r"log\.db"):
-        async with place.log():
-            pass
-    path.unlink()
-    async with place.log() as log:
-        assert log.health().writable
+__all__ = ["place"]
 
 
 async def test_writes_that_gather_are_one_commit(place: Place) -> None:
@@ -232,126 +105,6 @@ async def test_closing_writes_what_is_queued_and_refuses_the_rest(place: Place) 
         assert len(await everything(log)) == 1000
 
 
-async def test_a_full_disk_fails_the_write_and_says_so(place: Place) -> None:
-    async with place.log() as log:
-        await log.ensure_topics(SPECS)
-        await write(log, record(b"before"))
-        await full(log)
-        with pytest.raises(LogUnavailable, match="full"):
-            await write(log, LARGE)
-
-        health = log.health()
-        assert (health.writable, health.accepting) == (False, False)
-        assert "full" in health.detail
-
-
-async def test_a_full_disk_fails_all_that_gathered_and_keeps_none_of_it(place: Place) -> None:
-    async with place.log() as log:
-        await log.ensure_topics(SPECS)
-        await full(log)
-        async with writer_held(log):
-            writes = [log.run(lambda transaction: transaction.append([record(b"small")])) for _ in range(3)]
-            writes.append(log.run(lambda transaction: transaction.append([LARGE])))
-        found = await asyncio.gather(*writes, return_exceptions=True)
-        await freed(log)
-        await write(log, record(b"after"))
-
-        assert [type(each) for each in found] == [LogUnavailable] * 4
-        assert await everything(log) == [(0, b"after")]
-
-
-async def test_the_log_is_writable_again_by_itself_when_there_is_room(place: Place) -> None:
-    async with place.log() as log:
-        await log.ensure_topics(SPECS)
-        await full(log)
-        with pytest.raises(LogUnavailable):
-            await write(log, LARGE)
-        assert not log.health().writable
-        with pytest.raises(LogFull):
-            log.take_intake()
-        await freed(log)
-        await until(lambda: log.health().accepting or ticks(place.clock), what="the log to find out by itself")
-        await write(log, LARGE)
-
-        assert await everything(log) == [(0, LARGE.value)]
-
-
-async def test_a_commit_of_nothing_does_not_call_a_full_disk_writable(place: Place) -> None:
-    async with place.log() as log:
-        await log.ensure_topics(SPECS)
-        await full(log)
-        with pytest.raises(LogUnavailable):
-            await write(log, LARGE)
-        await log.run(lambda _: None)
-
-        assert not log.health().writable
-
-
-async def test_topics_that_could_not_be_made_durable_are_made_later(place: Place) -> None:
-    """The layout in memory must not know of partitions that were rolled back: what goes there would be lost."""
-    many = [TopicSpec(name=f"log.{n}.{'x' * 200}", kind="delivery") for n in range(400)]
-    async with place.log() as log:
-        await full(log)
-        with pytest.raises(LogUnavailable):
-            await log.ensure_topics(many)
-        await freed(log)
-        await log.ensure_topics(many)
-        await write(log, record(b"1", topic=many[0].name))
-    async with place.log() as log:
-        assert await everything(log, many[0].name) == [(0, b"1")]
-
-
-async def test_a_mismatch_leaves_no_half_made_topics_behind(place: Place) -> None:
-    async with place.log(partitions=2) as log:
-        await log.ensure_topics([TopicSpec(name=OTHER, kind="delivery")])
-    async with place.log(partitions=1) as log:
-        with pytest.raises(TopicMismatch, match=f"{OTHER} has 2 partitions, not 1"):
-            await log.ensure_topics([*SPECS, TopicSpec(name=OTHER, kind="delivery")])
-        await log.ensure_topics(SPECS)
-        await write(log, record(b"1"))
-    async with place.log(partitions=1) as log:
-        assert await everything(log) == [(0, b"1")]
-
-
-async def test_the_size_cap_closes_intake_and_lets_through_what_was_accepted(place: Place) -> None:
-    async with place.log(max_bytes=1 << 19) as log:
-        await log.ensure_topics(SPECS)
-        async with reading(log, TOPIC, group="slow"):
-            await write(log, LARGE)
-            await until(lambda: not log.health().accepting or ticks(place.clock), what="intake to close")
-            health = log.health()
-            with pytest.raises(LogFull, match="size cap"):
-                log.take_intake()
-            await log.run(lambda transaction: transaction.append([record(b"settled")]))
-
-            assert health.writable
-            assert "size cap" in health.detail
-        assert [value for _, value in await everything(log)] == [LARGE.value, b"settled"]
-
-
-async def test_intake_opens_again_when_all_have_read(place: Place) -> None:
-    async with place.log(max_bytes=1 << 19) as log:
-        await log.ensure_topics(SPECS)
-        async with reading(log, TOPIC, group="slow") as subscription:
-            await write(log, LARGE)
-            await until(lambda: not log.health().accepting or ticks(place.clock), what="intake to close")
-            await subscription.commit({Partition(TOPIC, 0): 1})
-            await until(lambda: log.health().accepting or ticks(place.clock), what="intake to open")
-
-
-async def test_too_long_a_queue_closes_intake_only(place: Place) -> None:
-    async with place.log() as log:
-        await log.ensure_topics(SPECS)
-        async with writer_held(log):
-            writes = [log.run(lambda _: None) for _ in range(20_000)]
-            with pytest.raises(LogFull, match="waiting"):
-                log.take_intake()
-            assert log.health().writable
-        await asyncio.gather(*writes)
-
-        assert log.health().accepting
-
-
 async def test_the_writer_answers_in_the_order_of_the_queue_across_batches(place: Place) -> None:
     async with place.log() as log:
         await log.ensure_topics(SPECS)
@@ -403,26 +156,6 @@ async def test_what_weighs_much_is_written_in_several_batches(place: Place) -> N
         await asyncio.gather(*(log.run(lambda t: t.append(many), weight=len(many)) for _ in range(5)))
 
         assert place.commits[before:] == [800, 800, 400]
-
-
-async def test_a_stranger_who_writes_to_the_file_does_not_hold_the_loop(place: Place) -> None:
-    async with place.log() as log:
-        await log.ensure_topics(SPECS)
-        # In a process of its own: within one, SQLite's locks do not keep two libraries apart.
-        stranger = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", STRANGER, str(place.directory / "log.db")),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert stranger.stdout is not None
-        await stranger.stdout.readline()
-        started = asyncio.get_running_loop().time()
-        with pytest.raises(LogUnavailable, match="locked"):
-            await write(log, record(b"1"))
-        # The bound is loose: the loop once stood still for five seconds.
-        assert asyncio.get_running_loop().time() - started < 2
-        await stranger.communicate(b"enough\n")
-        await write(log, record(b"2"))
 
 
 async def test_a_log_whose_closing_is_cancelled_is_closed_all_the_same(place: Place) -> None:

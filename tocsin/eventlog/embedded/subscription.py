@@ -44,6 +44,7 @@ class EmbeddedSubscription:
         self._positions: dict[Partition, int] = {}
         self._leaving: set[Partition] = set()
         self._changed = asyncio.Event()
+        self._hurried = False
         self._turn = 0
 
     @property
@@ -66,7 +67,7 @@ class EmbeddedSubscription:
                 if records := self._advance(wants, await self._shelf.read(wants)):
                     return records
                 continue
-            if not await _happens(self._changed, deadline):
+            if self._hurried or not await _happens(self._changed, deadline):
                 return ()
 
     async def commit(self, next_offsets: Offsets) -> None:
@@ -82,6 +83,11 @@ class EmbeddedSubscription:
         for partition, offset in next_offsets.items():
             if partition in self._positions:
                 self._positions[partition] = offset
+        self.wake()
+
+    def hurry(self) -> None:
+        """See the port."""
+        self._hurried = True
         self.wake()
 
     async def lag(self) -> Mapping[Partition, int]:

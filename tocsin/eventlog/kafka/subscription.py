@@ -74,6 +74,7 @@ class KafkaSubscription:
         self._handover = asyncio.Lock()
         self._handing_over = False
         self._closed = False
+        self._hurried = False
         self._assigned_once = asyncio.Event()
         self._limbo_since: float | None = None
 
@@ -121,11 +122,16 @@ class KafkaSubscription:
             open_ = self._open(only)
             if records := self._assignment.take(open_, limit):
                 return records
-            await self._poll(open_, limit=limit, seconds=max(0.0, deadline - loop.time()))
+            patience = 0.0 if self._hurried else max(0.0, deadline - loop.time())
+            await self._poll(open_, limit=limit, seconds=patience)
             if not self._assignment.gaps() and (records := self._assignment.take(self._open(only), limit)):
                 return records
-            if loop.time() >= deadline:
+            if self._hurried or loop.time() >= deadline:
                 return ()
+
+    def hurry(self) -> None:
+        """See the port. A poll under way brings what it brings."""
+        self._hurried = True
 
     async def commit(self, next_offsets: Offsets) -> None:
         """See the port."""
