@@ -37,12 +37,13 @@ class Reconciler:
 
     async def run(self) -> None:
         """See `Loop`."""
-        while not self._stop.requested:
-            try:
-                await self.reconcile()
-            except StoreUnavailable as error:
-                logger.warning("reconcile_failed", error=str(error))
-            await self._stop.pause(self._interval)
+        await self._stop.repeat(self._reconcile, every=self._interval)
+
+    async def _reconcile(self) -> None:
+        try:
+            await self.reconcile()
+        except StoreUnavailable as error:
+            logger.warning("reconcile_failed", error=str(error))
 
     async def reconcile(self) -> None:
         """Count once, set the gauge, and raise the alarm where there is anything. May raise StoreUnavailable."""

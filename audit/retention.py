@@ -43,13 +43,13 @@ class Retention:
 
     async def run(self) -> None:
         """See `Loop`."""
-        while not self._stop.requested:
-            try:
-                deleted = await self.sweep()
-                logger.debug("audit_swept", notifications=deleted)
-            except StoreUnavailable as error:
-                logger.warning("audit_sweep_failed", error=str(error))
-            await self._stop.pause(_INTERVAL)
+        await self._stop.repeat(self._sweep, every=_INTERVAL)
+
+    async def _sweep(self) -> None:
+        try:
+            logger.debug("audit_swept", notifications=await self.sweep())
+        except StoreUnavailable as error:
+            logger.warning("audit_sweep_failed", error=str(error))
 
     async def sweep(self) -> int:
         """Delete all that is too old, unless stopped, and return how many notifications went."""

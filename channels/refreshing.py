@@ -38,9 +38,7 @@ class Refreshing:
 
     async def run(self) -> None:
         """See the contract."""
-        while not self._stop.requested:
-            await self._once()
-            await self._stop.pause(_EVERY)
+        await self._stop.repeat(self._once, every=_EVERY)
 
     async def _once(self) -> None:
         try:

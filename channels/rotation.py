@@ -63,9 +63,7 @@ class Rotation:
 
     async def run(self) -> None:
         """See the contract."""
-        while not self._stop.requested:
-            await self.look()
-            await self._stop.pause(_EVERY)
+        await self._stop.repeat(self.look, every=_EVERY)
 
     async def look(self, *, at_once: bool = False) -> None:
         """Look at the files once; `at_once` uses them as they are now, even if they are still being written."""

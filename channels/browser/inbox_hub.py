@@ -96,12 +96,11 @@ class Hub:
 
     async def run(self) -> None:
         """See `Loop`."""
-        while not self._stop.requested:
-            if self._of and not self._alone:
-                await self._look()
-            await self._stop.pause(_EVERY)
+        await self._stop.repeat(self._look, every=_EVERY)
 
     async def _look(self) -> None:
+        if self._alone or not self._of:
+            return
         try:
             found = await self._inboxes.newest(sorted(self._of))
         except StoreUnavailable as error:

@@ -30,13 +30,13 @@ class InboxRetention:
 
     async def run(self) -> None:
         """See `Loop`."""
-        while not self._stop.requested:
-            try:
-                deleted = await self.sweep()
-                logger.debug("inboxes_swept", messages=deleted)
-            except StoreUnavailable as error:
-                logger.warning("inbox_sweep_failed", error=str(error))
-            await self._stop.pause(_INTERVAL)
+        await self._stop.repeat(self._sweep, every=_INTERVAL)
+
+    async def _sweep(self) -> None:
+        try:
+            logger.debug("inboxes_swept", messages=await self.sweep())
+        except StoreUnavailable as error:
+            logger.warning("inbox_sweep_failed", error=str(error))
 
     async def sweep(self) -> int:
         """Delete all that is too old, unless stopped. Returns how many messages went. May raise StoreUnavailable."""

@@ -1,7 +1,6 @@
 """The listener for mail that comes back: a small LMTP or SMTP server, for our own mail server to deliver to."""
 
 import asyncio
-import errno
 import logging
 import socket
 from typing import Literal, cast
@@ -12,7 +11,7 @@ from channels.email import bounce_dialogue
 from channels.email.bounce_dialogue import Dialogue, Options
 from channels.email.bounce_intake import BounceIntake
 from channels.email.bounces_settings import BouncesSettings, listen_at
-from tocsin.errors import SettingsError
+from tocsin.net.listening import bound
 
 _MOST_CONNECTIONS = 64
 
@@ -78,16 +77,6 @@ def listener(settings: BouncesSettings, intake: BounceIntake) -> BounceListener 
     at = listen_at(settings)
     if at is None:
         return None
-    return BounceListener(_bound(*at), intake, protocol=settings.protocol, max_bytes=settings.max_bytes)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        why = "is in use by another program" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
-        raise SettingsError(f"bounces.listen: {host}:{port} {why}") from None
-    return listening
+    return BounceListener(
+        bound(*at, setting="bounces.listen"), intake, protocol=settings.protocol, max_bytes=settings.max_bytes
+    )

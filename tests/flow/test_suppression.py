@@ -1,7 +1,6 @@
 """Suppression over real HTTP and real SMTP: what bounced for good is not sent to again, until somebody lifts it."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +8,13 @@ import pytest
 
 from channels import service
 from simulators.smtp.faults import Fault, Reply
+from tests.flow.conftest import Knows
 from tests.support.backends import Backend
 from tests.support.gateways import Gateway, running
-from tests.support.waiting import until
 from tocsin.store.suppressed import SuppressedAddresses
 
 PATH = "/v1/suppressions"
 ADA = {"channel": "email", "address": "ada@example.test"}
-Knows = Callable[[int], object]
-
-
-@pytest.fixture
-def knows(monkeypatch: pytest.MonkeyPatch) -> Knows:
-    """Return a function that waits until the process that sends knows of so many addresses."""
-    made: list[SuppressedAddresses] = []
-
-    def remembered(**given: Any) -> SuppressedAddresses:
-        made.append(SuppressedAddresses(**given))
-        return made[-1]
-
-    monkeypatch.setattr(service, "SuppressedAddresses", remembered)
-    return lambda count: until(lambda: len(made[-1]) == count, what=f"{count} suppressed addresses to be known")
 
 
 def refuses(gateway: Gateway, *, code: int = 550, enhanced: str = "5.1.1", times: int = 1) -> None:
@@ -50,7 +35,7 @@ DELIVERED = ("delivered", [("attempted", None), ("delivered", None)])
 
 
 async def test_what_bounced_for_good_is_not_sent_to_again_until_it_is_lifted(
-    tmp_path: Path, backend: Backend, knows: Any
+    tmp_path: Path, backend: Backend, knows: Knows
 ) -> None:
     async with running(tmp_path, backend=backend) as gateway:
         refuses(gateway)
@@ -79,7 +64,7 @@ async def test_a_restart_keeps_what_is_suppressed(tmp_path: Path, backend: Backe
         assert gateway.mailbox.total == 0
 
 
-async def test_what_somebody_adds_is_not_sent_to(tmp_path: Path, backend: Backend, knows: Any) -> None:
+async def test_what_somebody_adds_is_not_sent_to(tmp_path: Path, backend: Backend, knows: Knows) -> None:
     async with running(tmp_path, backend=backend) as gateway:
         assert await story(gateway) == DELIVERED
         assert (await gateway.client.post(PATH, json=ADA)).status_code == 201
@@ -94,7 +79,7 @@ async def test_what_somebody_adds_is_not_sent_to(tmp_path: Path, backend: Backen
         assert await story(gateway) == DELIVERED
 
 
-async def test_a_retry_to_an_address_that_was_suppressed_meanwhile_is_not_made(tmp_path: Path, knows: Any) -> None:
+async def test_a_retry_to_an_address_that_was_suppressed_meanwhile_is_not_made(tmp_path: Path, knows: Knows) -> None:
     async with running(tmp_path, speed=5) as gateway:
         refuses(gateway, code=451, enhanced="4.3.0")
         answer = await gateway.submit()

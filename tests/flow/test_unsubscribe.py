@@ -2,19 +2,16 @@
 
 import email
 import email.policy
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
-from channels import service
+from tests.flow.conftest import Knows
 from tests.support.backends import Backend
 from tests.support.gateways import Gateway, running
-from tests.support.waiting import until
-from tocsin.store.suppressed import SuppressedAddresses
 
 ADA = "ada@example.test"
 POLICY = email.policy.default.clone(raise_on_defect=True)
@@ -25,20 +22,6 @@ WELCOME: dict[str, Any] = {
     "data": {"name": "Ada"},
     "category": "newsletter",
 }
-Knows = Callable[[int], Any]
-
-
-@pytest.fixture
-def knows(monkeypatch: pytest.MonkeyPatch) -> Knows:
-    """Return a function that waits until the process that sends knows of so many suppressions."""
-    made: list[SuppressedAddresses] = []
-
-    def remembered(**given: Any) -> SuppressedAddresses:
-        made.append(SuppressedAddresses(**given))
-        return made[-1]
-
-    monkeypatch.setattr(service, "SuppressedAddresses", remembered)
-    return lambda count: until(lambda: len(made[-1]) == count, what=f"{count} suppressions to be known")
 
 
 @asynccontextmanager

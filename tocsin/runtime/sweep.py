@@ -35,9 +35,7 @@ class Sweep:
 
     async def run(self) -> None:
         """See `Loop`."""
-        while not self._stop.requested:
-            await self._sweep()
-            await self._stop.pause(_EVERY)
+        await self._stop.repeat(self._sweep, every=_EVERY)
 
     async def _sweep(self) -> None:
         try:

@@ -2,9 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from channels.email import codes
@@ -13,28 +13,9 @@ from channels.email.bounce_listener import BounceListener
 from channels.email.bounces import Bounces
 from channels.email.receiving import Receiving
 from tests.support.clock import ManualClock
+from tests.support.recording import Recorder
 from tests.unit.email.coming_back import PATHS
-from tocsin import envelope
-from tocsin.errors import LogUnavailable
-from tocsin.lifecycle import AuditEvent
 from tocsin.observe.metrics import Metrics
-from tocsin.record import Record
-
-
-@dataclass
-class Recorder:
-    """A publisher that keeps what is written, or cannot, or has a bug."""
-
-    events: list[AuditEvent] = field(default_factory=list)
-    fails: Exception | None = None
-
-    async def write(self, records: Sequence[Record]) -> None:
-        if self.fails is not None:
-            raise self.fails
-        self.events.extend(envelope.audit_event(record.value) for record in records)
-
-
-FULL = LogUnavailable("the disk is full")
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,7 @@ from channels.email.receiving import Receiving
 from channels.email.reference import References
 from channels.email.return_path import ReturnPaths
 from tests.support.clock import ManualClock
-from tests.unit.email.bouncing import FULL, Recorder
+from tests.support.recording import FULL, Recorder
 from tests.unit.email.coming_back import REFERENCE, notification, return_path
 from tocsin.errors import LogUnavailable
 from tocsin.observe.metrics import Metrics

@@ -10,7 +10,8 @@ from loguru import logger
 
 from channels.email.bounce_listener import listener
 from channels.email.bounces_settings import BouncesSettings
-from tests.unit.email.bouncing import FULL, intake, listening
+from tests.support.recording import FULL
+from tests.unit.email.bouncing import intake, listening
 from tests.unit.email.coming_back import ADDRESS, REFERENCE, notification, return_path
 from tocsin.errors import SettingsError
 from tocsin.lifecycle import Event

@@ -1,7 +1,6 @@
 """The pages behind the link: GET asks, POST unsubscribes, and what is none of ours is told nothing."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,13 +14,11 @@ from loguru import logger
 from channels.email import unsubscribe_api, unsubscribe_page
 from channels.email.unsubscribe import Subscriber
 from tests.support.clock import ManualClock
+from tests.support.recording import FULL, Recorder
 from tests.unit.email.test_unsubscribe_links import ADA, BEFORE, SECRET, links
 from tests.unit.web.support import Keys
-from tocsin import envelope
-from tocsin.errors import LogUnavailable
-from tocsin.lifecycle import AuditEvent, Event
+from tocsin.lifecycle import Event
 from tocsin.observe.metrics import Metrics
-from tocsin.record import Record
 from tocsin.runtime.discover import setting_sections
 from tocsin.settings.load import load
 from tocsin.web.app import create_app
@@ -29,19 +26,6 @@ from tocsin.web.auth import Authenticator
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 PATH = f"/v1/unsubscribe/{links().token(ADA)}"
-
-
-@dataclass
-class Log:
-    """A publisher that remembers what was written, unless it is away."""
-
-    events: list[AuditEvent] = field(default_factory=list)
-    away: bool = False
-
-    async def write(self, records: Sequence[Record]) -> None:
-        if self.away:
-            raise LogUnavailable("the disk is full")
-        self.events += [envelope.audit_event(record.value) for record in records]
 
 
 class Page(HTMLParser):
@@ -64,8 +48,8 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def log() -> Log:
-    return Log()
+def log() -> Recorder:
+    return Recorder()
 
 
 @pytest.fixture
@@ -74,7 +58,7 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def client(log: Log, clock: ManualClock) -> AsyncIterator[httpx.AsyncClient]:
+async def client(log: Recorder, clock: ManualClock) -> AsyncIterator[httpx.AsyncClient]:
     """A client without a key."""
     app = create_app(
         title="Tocsin",
@@ -89,7 +73,7 @@ async def client(log: Log, clock: ManualClock) -> AsyncIterator[httpx.AsyncClien
         yield opened
 
 
-async def test_a_post_unsubscribes(client: httpx.AsyncClient, log: Log, clock: ManualClock) -> None:
+async def test_a_post_unsubscribes(client: httpx.AsyncClient, log: Recorder, clock: ManualClock) -> None:
     answer = await client.post(PATH, data=ONE_CLICK)
     [event] = log.events
 
@@ -105,14 +89,14 @@ async def test_a_post_unsubscribes(client: httpx.AsyncClient, log: Log, clock: M
     }
 
 
-async def test_a_multipart_post_does_too(client: httpx.AsyncClient, log: Log) -> None:
+async def test_a_multipart_post_does_too(client: httpx.AsyncClient, log: Recorder) -> None:
     """RFC 8058, section 3.2, leaves the choice to who sends."""
     answer = await client.post(PATH, files={"List-Unsubscribe": (None, "One-Click")})
 
     assert (answer.status_code, len(log.events)) == (200, 1)
 
 
-async def test_doing_it_again_is_the_same_event(client: httpx.AsyncClient, log: Log, clock: ManualClock) -> None:
+async def test_doing_it_again_is_the_same_event(client: httpx.AsyncClient, log: Recorder, clock: ManualClock) -> None:
     await client.post(PATH, data=ONE_CLICK)
     clock.advance(timedelta(hours=1))
     again = await client.post(PATH, data=ONE_CLICK)
@@ -121,7 +105,7 @@ async def test_doing_it_again_is_the_same_event(client: httpx.AsyncClient, log: 
     assert len({event.id for event in log.events}) == 1
 
 
-async def test_a_get_asks_and_changes_nothing(client: httpx.AsyncClient, log: Log) -> None:
+async def test_a_get_asks_and_changes_nothing(client: httpx.AsyncClient, log: Recorder) -> None:
     answer = await client.get(PATH)
     page = Page(answer.text)
     [form], [hidden], [button] = page.named("form"), page.named("input"), page.named("button")
@@ -147,7 +131,7 @@ async def test_the_page_loads_nothing_and_is_kept_nowhere(client: httpx.AsyncCli
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("token", ["x", "1" * 80, PATH.rpartition("/")[2][:-1], "%F0%9F%8E%89", "a" * 5000])
 async def test_a_token_that_is_none_of_ours_is_not_found(
-    client: httpx.AsyncClient, log: Log, method: str, token: str
+    client: httpx.AsyncClient, log: Recorder, method: str, token: str
 ) -> None:
     answer = await client.request(method, f"/v1/unsubscribe/{token}", data=ONE_CLICK)
 
@@ -175,20 +159,20 @@ def _part(parameters: str) -> bytes:
         (_part("name=List-Unsubscribe"), "multipart/form-data; boundary*=a; boundary*0=x"),
     ],
 )
-async def test_another_form_changes_nothing(client: httpx.AsyncClient, log: Log, body: bytes, kind: str) -> None:
+async def test_another_form_changes_nothing(client: httpx.AsyncClient, log: Recorder, body: bytes, kind: str) -> None:
     answer = await client.post(PATH, content=body, headers={"Content-Type": kind})
 
     assert (answer.status_code, log.events) == (400, [])
 
 
-async def test_a_body_is_bounded(client: httpx.AsyncClient, log: Log) -> None:
+async def test_a_body_is_bounded(client: httpx.AsyncClient, log: Recorder) -> None:
     answer = await client.post(PATH, data={**ONE_CLICK, "more": "x" * 5000})
 
     assert (answer.status_code, log.events) == (413, [])
 
 
-async def test_while_the_log_is_away_it_is_not_said_to_be_done(client: httpx.AsyncClient, log: Log) -> None:
-    log.away = True
+async def test_while_the_log_is_away_it_is_not_said_to_be_done(client: httpx.AsyncClient, log: Recorder) -> None:
+    log.fails = FULL
 
     assert (await client.post(PATH, data=ONE_CLICK)).status_code == 503
 

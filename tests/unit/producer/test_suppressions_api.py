@@ -1,7 +1,6 @@
 """The suppressions API: who may, what is listed, added and lifted, and what the audit is told."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,10 @@ import pytest
 
 from producer.suppressions_api import SuppressionsApi
 from tests.support.clock import ManualClock
+from tests.support.recording import FULL, Recorder
 from tests.unit.web.support import Keys, pointers, slug
-from tocsin import envelope
-from tocsin.errors import LogUnavailable
-from tocsin.lifecycle import AuditEvent, Event
+from tocsin.lifecycle import Event
 from tocsin.observe.metrics import Metrics
-from tocsin.record import Record
 from tocsin.runtime import discover
 from tocsin.store.engine import Store, open_store
 from tocsin.store.migrate import upgrade
@@ -28,22 +25,9 @@ PATH = "/v1/suppressions"
 ADA = {"channel": "email", "address": "ada@example.test"}
 
 
-@dataclass
-class Log:
-    """A publisher that remembers what was written, unless it is away."""
-
-    events: list[AuditEvent] = field(default_factory=list)
-    away: bool = False
-
-    async def write(self, records: Sequence[Record]) -> None:
-        if self.away:
-            raise LogUnavailable("the disk is full")
-        self.events += [envelope.audit_event(record.value) for record in records]
-
-
 @pytest.fixture
-def log() -> Log:
-    return Log()
+def log() -> Recorder:
+    return Recorder()
 
 
 @pytest.fixture
@@ -64,7 +48,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def client(store: Store, log: Log, keys: Keys, clock: ManualClock) -> AsyncIterator[httpx.AsyncClient]:
+async def client(store: Store, log: Recorder, keys: Keys, clock: ManualClock) -> AsyncIterator[httpx.AsyncClient]:
     """A client with the key of an operator of the tenant `default`, whose name is `test`."""
     channels = {"email": discover.channels()["email"]}
     api = SuppressionsApi(store=store, channels=channels, publisher=log, clock=clock)
@@ -113,7 +97,7 @@ async def test_an_address_is_added_in_its_normal_form_and_listed(client: httpx.A
     assert await items(client) == [made]
 
 
-async def test_a_category_is_added_listed_and_lifted_on_its_own(client: httpx.AsyncClient, log: Log) -> None:
+async def test_a_category_is_added_listed_and_lifted_on_its_own(client: httpx.AsyncClient, log: Recorder) -> None:
     whole = await added(client)
     offers = await added(client, category="offers", reason="unsubscribe")
     assert (offers["category"], offers["reason"]) == ("offers", "unsubscribe")
@@ -136,7 +120,7 @@ async def test_a_category_that_is_none_is_refused(client: httpx.AsyncClient, cat
     assert (response.status_code, pointers(response)) == (422, ["/category"])
 
 
-async def test_adding_is_an_event_with_the_name_of_the_key(client: httpx.AsyncClient, log: Log) -> None:
+async def test_adding_is_an_event_with_the_name_of_the_key(client: httpx.AsyncClient, log: Recorder) -> None:
     await added(client, reason="opt_out", expires_at="2031-01-01T00:00:00+01:00")
     [event] = log.events
 
@@ -145,7 +129,7 @@ async def test_adding_is_an_event_with_the_name_of_the_key(client: httpx.AsyncCl
 
 
 async def test_adding_again_is_no_error_and_the_same_event(
-    client: httpx.AsyncClient, log: Log, clock: ManualClock
+    client: httpx.AsyncClient, log: Recorder, clock: ManualClock
 ) -> None:
     first = await added(client)
     clock.advance(timedelta(seconds=5))
@@ -155,7 +139,7 @@ async def test_adding_again_is_no_error_and_the_same_event(
     assert len({event.id for event in log.events}) == 1
 
 
-async def test_lifting_by_id_and_by_address(client: httpx.AsyncClient, log: Log, clock: ManualClock) -> None:
+async def test_lifting_by_id_and_by_address(client: httpx.AsyncClient, log: Recorder, clock: ManualClock) -> None:
     first = await added(client)
     by_id = await client.delete(f"{PATH}/{first['id']}")
     clock.advance(timedelta(seconds=5))
@@ -171,14 +155,14 @@ async def test_lifting_by_id_and_by_address(client: httpx.AsyncClient, log: Log,
     assert log.events[1].data == {**ADA, "source": "test"}
 
 
-async def test_what_the_log_did_not_take_is_told_by_the_repeat(client: httpx.AsyncClient, log: Log) -> None:
-    log.away = True
+async def test_what_the_log_did_not_take_is_told_by_the_repeat(client: httpx.AsyncClient, log: Recorder) -> None:
+    log.fails = FULL
     refused = await client.post(PATH, json=ADA)
-    log.away = False
+    log.fails = None
     repeated = await client.post(PATH, json=ADA)
-    log.away = True
+    log.fails = FULL
     not_lifted = await client.delete(PATH, params=ADA)
-    log.away = False
+    log.fails = None
     lifted = await client.delete(PATH, params=ADA)
 
     assert [each.status_code for each in (refused, repeated, not_lifted, lifted)] == [503, 200, 503, 200]

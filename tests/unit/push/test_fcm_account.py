@@ -53,6 +53,7 @@ def test_an_assertion_is_what_google_asks_for() -> None:
         (file(private_key="secret"), "its private_key is no private key in PEM"),
         (file(private_key=elliptic()), "its private_key is no RSA key"),
     ],
+    ids=["no-json", "another-type", "a-user", "no-key", "elliptic"],
 )
 def test_what_is_no_service_account_is_told_without_its_secrets(text: str, words: str) -> None:
     with pytest.raises(SettingsError, match=words) as told:

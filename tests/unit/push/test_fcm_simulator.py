@@ -102,6 +102,11 @@ async def test_a_jwt_of_another_library_is_good_too(http: httpx.AsyncClient) -> 
         (signed(iat=NOW_SECONDS + 3600, exp=NOW_SECONDS + 7200), "invalid_grant"),
         (signed(exp=None), "invalid_grant"),
     ],
+    # The key is of this process, and so are its assertions.
+    ids=[
+        *("empty", "no-token", "another-signature", "another-key", "another-issuer", "another-audience"),
+        *("another-scope", "too-long", "over", "not-yet", "no-end"),
+    ],
 )
 async def test_an_assertion_that_google_would_refuse(http: httpx.AsyncClient, assertion: str, error: str) -> None:
     answer = await grant(http, assertion)

@@ -1,8 +1,8 @@
 """The routes that providers call, at work over a store and a log that a test reads."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,15 +17,12 @@ from channels.sms.reference import Reference, References
 from channels.sms.vonage_callbacks import signature
 from tests.support.backends import Embedded
 from tests.support.clock import ManualClock
+from tests.support.recording import Recorder
 from tests.unit.sms.conftest import NUMBER, message
 from tests.unit.web.support import Keys
-from tocsin import envelope
-from tocsin.errors import LogUnavailable
 from tocsin.ledger.port import Ledger
-from tocsin.lifecycle import AuditEvent
 from tocsin.observe.metrics import Metrics
 from tocsin.receipts import Verdict
-from tocsin.record import Record
 from tocsin.runtime.discover import setting_sections
 from tocsin.settings.load import load
 from tocsin.store.engine import open_store
@@ -42,19 +39,6 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "twilio": {"account_sid": "AC1", "auth_token": TOKEN, "sender": "Shop"},
     "vonage": {"api_key": "key", "api_secret": SECRET, "sender": "Shop", "signature_secret": SIGNATURE},
 }
-
-
-@dataclass
-class Recorder:
-    """A publisher that keeps what is written, or cannot."""
-
-    events: list[AuditEvent] = field(default_factory=list)
-    broken: bool = False
-
-    async def write(self, records: Sequence[Record]) -> None:
-        if self.broken:
-            raise LogUnavailable("the disk is full")
-        self.events.extend(envelope.audit_event(record.value) for record in records)
 
 
 @dataclass(kw_only=True)

@@ -11,7 +11,8 @@ from channels.sms.inbox import Inbox
 from channels.sms.reference import References
 from channels.sms.vonage_callbacks import signature
 from tests.support.clock import ManualClock
-from tests.unit.sms.calling import PUBLIC, SECTIONS, SIGNATURE, TOKEN, Called, Recorder, calling, opt_out, signed
+from tests.support.recording import FULL, Recorder
+from tests.unit.sms.calling import PUBLIC, SECTIONS, SIGNATURE, TOKEN, Called, calling, opt_out, signed
 from tests.unit.sms.conftest import NUMBER
 from tests.unit.web.support import slug
 from tocsin import schemas
@@ -93,7 +94,7 @@ async def test_a_failure_is_the_providers_where_its_code_says_so(
 
 
 async def test_what_could_not_be_written_down_is_not_judged(called: Called) -> None:
-    called.recorder.broken = True
+    called.recorder.fails = FULL
     await called.twilio("delivered")
 
     assert called.verdicts == []
@@ -153,9 +154,9 @@ async def test_a_large_body_is_not_read(called: Called) -> None:
 
 
 async def test_while_the_log_takes_nothing_the_provider_is_told_to_repeat(called: Called) -> None:
-    called.recorder.broken = True
+    called.recorder.fails = FULL
     assert (await called.twilio("delivered")).status_code == 503
-    called.recorder.broken = False
+    called.recorder.fails = None
     assert (await called.twilio("delivered")).status_code == 204
 
 

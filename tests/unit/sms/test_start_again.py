@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import ManualClock
+from tests.support.recording import FULL
 from tests.unit.sms.calling import Called, calling, opt_out
 from tests.unit.sms.conftest import NUMBER
 from tocsin.store.suppressions import Told
@@ -62,9 +63,9 @@ async def test_twilios_start_is_done_once_across_a_restart(tmp_path: Path, clock
 
 async def test_a_start_that_could_not_be_written_down_is_done_when_it_comes_again(called: Called) -> None:
     await stopped(called)
-    called.recorder.broken = True
+    called.recorder.fails = FULL
     assert (await called.text("START")).status_code == 503
-    called.recorder.broken = False
+    called.recorder.fails = None
     await called.text("START")
 
     assert await held(called) is None
