@@ -107,6 +107,20 @@ async def test_a_fetch_waits_for_the_first_record(logs: Logs) -> None:
             assert values(await waiting) == {b"value-1"}
 
 
+async def test_a_reader_in_a_hurry_gets_what_is_there_and_waits_for_nothing(logs: Logs) -> None:
+    async with logs.open() as log:
+        await logs.fill(log, 3)
+        async with logs.reading(log) as subscription:
+            found = [*await subscription.fetch(limit=1, wait=SOON)]
+            subscription.hurry()
+            async with asyncio.timeout(10):
+                while more := await subscription.fetch(limit=1, wait=timedelta(hours=1)):
+                    found.extend(more)
+
+    assert 1 <= len(found) <= 3
+    assert values(found) <= {b"value-0", b"value-1", b"value-2"}
+
+
 async def test_a_fetch_respects_its_limit_and_each_record_comes_once(logs: Logs) -> None:
     async with logs.open() as log:
         await logs.fill(log, 100)

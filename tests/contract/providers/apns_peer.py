@@ -46,6 +46,11 @@ class ApnsPeer:
         """See `Peer`."""
         return sum(not each.lost.is_set() for each in self._server.peers)
 
+    @property
+    def holds(self) -> bool:
+        """See `Peer`."""
+        return bool(self._held)
+
     def next(self, answer: Answer) -> None:
         """See `Peer`."""
         self._next.append(answer)

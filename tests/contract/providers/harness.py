@@ -61,6 +61,10 @@ class Peer(Protocol):
     def open(self) -> int:
         """How many are open."""
 
+    @property
+    def holds(self) -> bool:
+        """Whether it holds a message back that is there, whole."""
+
     def next(self, answer: Answer) -> None:
         """Have it do this with a message to come."""
 

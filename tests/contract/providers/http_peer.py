@@ -37,6 +37,7 @@ class HttpPeer:
         self._next: deque[Answer] = deque()
         self._sent: list[Sent] = []
         self._held = asyncio.Event()
+        self._holds = False
         server.default = self._answer
 
     @property
@@ -54,12 +55,18 @@ class HttpPeer:
         """See `Peer`."""
         return self._server.open
 
+    @property
+    def holds(self) -> bool:
+        """See `Peer`."""
+        return self._holds
+
     def next(self, answer: Answer) -> None:
         """See `Peer`."""
         self._next.append(answer)
 
     def release(self) -> None:
         """See `Peer`."""
+        self._holds = False
         self._held.set()
 
     def _answer(self, received: Received) -> Reply:
@@ -69,6 +76,7 @@ class HttpPeer:
         answer = self._next.popleft() if self._next else Answer.TAKEN
         taken = self._taken(len(self._sent))
         if answer is Answer.HELD:
+            self._holds = True
             return replace(taken, after=self._held)
         return taken if answer is Answer.TAKEN else self._replies[answer]
 

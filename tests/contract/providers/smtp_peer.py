@@ -36,6 +36,7 @@ class SmtpPeer(ScriptedServer):
 
     password: str | None = None
     released: asyncio.Event = field(default_factory=asyncio.Event)
+    holds: bool = False
 
     @property
     def sent(self) -> Sequence[Sent]:
@@ -56,6 +57,7 @@ class SmtpPeer(ScriptedServer):
 
     def release(self) -> None:
         """See `Peer`."""
+        self.holds = False
         self.released.set()
 
     async def _answer(self, verb: str, writer: asyncio.StreamWriter, default: str | None = None) -> str:
@@ -66,6 +68,7 @@ class SmtpPeer(ScriptedServer):
         taken = f"250 2.0.0 Ok: queued as N{len(self.sent)}"
         if self.script.get(verb, [""])[:1] == [_HELD]:
             self.script[verb].pop(0)
+            self.holds = True
             await self.released.wait()
         return await super()._answer(verb, writer, taken)
 

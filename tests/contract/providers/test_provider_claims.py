@@ -36,7 +36,7 @@ async def test_a_first_message_that_is_not_claimed_is_not_sent_either(world: Wor
 async def test_the_answer_to_a_cancelled_call_is_not_taken_for_that_to_the_next(world: World, *, late: bool) -> None:
     world.peer.next(Answer.HELD)
     sending = asyncio.create_task(world.send())
-    await until(lambda: world.peer.sent, what="the message")
+    await until(lambda: world.peer.holds, what="the message")
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending

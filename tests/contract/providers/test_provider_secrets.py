@@ -27,7 +27,7 @@ async def test_what_is_under_way_ends_with_the_old_secret_and_the_next_has_the_n
     world.peer.next(Answer.HELD)
     claims = [world.claim(), world.claim()]
     sending = asyncio.create_task(world.send(claims[0]))
-    await until(lambda: world.peer.sent, what="the message")
+    await until(lambda: world.peer.holds, what="the message")
     put(world.secret, second.encode())
     await world.rotation.look(at_once=True)
     after = await world.send(claims[1])
