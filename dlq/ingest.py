@@ -49,8 +49,10 @@ def row_of(received: Received, *, channel: str, now: datetime) -> dict[str, Any]
     unread = channel == deadletter.REQUESTS or letter.reason in deadletter.UNREADABLE
     body = None if unread else _body(received.value)
     life = deadletter.life_of(received.headers)
+    # Of other letters the headers are what came, and it may name anything.
+    rule = letter.rule if channel == deadletter.REQUESTS else None
     row = {
-        "id": deadletter.letter_id(life, letter.origin),
+        "id": deadletter.letter_id(life, letter.origin, rule=rule),
         "delivery_id": life[0] if life else None,
         "life": life[1] if life else None,
         "channel": channel,

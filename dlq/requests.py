@@ -1,6 +1,8 @@
 """What a replay of a refused request writes: its very bytes, back where they came from, and the event of it. Pure.
 
-It helps where the request was right and we were not: a template was missing, a channel not installed, a limit too low.
+An event that a rule could not use is put there too, and not on its own topic, which others read as well. The rule's
+name goes with it, and that rule runs alone. It helps where the request was right and we were not: a template was
+missing, a channel not installed, a limit too low, a rule wrong.
 """
 
 from dlq.items import FALLBACK_TENANT, Item, Payload
@@ -16,7 +18,8 @@ def replay_records(item: Item, payload: Payload) -> tuple[Record, ...]:
     """
     if item.replay_life is None or item.replayed_at is None:
         raise ValueError(f"dead letter {item.id} is not being replayed")
-    headers = (*hops.without(payload.headers), (deadletter.REPLAY_OF, item.id.encode()))
+    rule = [(name, value) for name, value in payload.headers if name == deadletter.RULE]
+    headers = (*hops.without(payload.headers), *rule, (deadletter.REPLAY_OF, item.id.encode()))
     again = Record(topic=topics.REQUESTS, key=payload.key, value=payload.value, headers=headers)
     event = lifecycle.AuditEvent(
         id=ids.derived(ids.EVENT, item.id, lifecycle.Event.REQUEST_REPLAYED),

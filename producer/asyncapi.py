@@ -8,17 +8,18 @@ Payloads are in AsyncAPI's own schema format, a superset of JSON Schema draft 07
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from producer import cloudevents, examples, request
+from producer.rules import messages as rules
 from producer.schema import composed
 from tocsin import lifecycle, schemas, topics
 from tocsin.lifecycle import Event
 from tocsin.runtime import discover
 
 # Of this contract. A new type of event or a new member is a minor version; what breaks readers would be a major one.
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 _BINDING = "0.5.0"
 _TEXT = {"type": "string"}
@@ -37,14 +38,36 @@ The body of `POST /v1/notifications`, bare or as the data of a CloudEvent. Whoev
 tenant `default`. Any key: no order is promised between notifications. What cannot be taken becomes a dead letter and
 an event `tocsin.request.refused`.
 """
+_EVENTS = """\
+Business events, as CloudEvents of any type, of which the rules of this installation make notifications. An event that a
+rule is for and cannot use becomes a dead letter and an event `tocsin.request.refused` that names the rule.
+"""
 _AUDIT = """\
 Every change of state, from every service, as CloudEvents in binary mode: at least once. What belongs to a notification
 has its id as the key, so all of it is in one partition; other events have their own id.
 """
 
 
-def document(notification: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document. `notification` is the composed schema of a submitted one."""
+def document(notification: Mapping[str, Any], *, events: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the document. `notification` is the composed schema of a submitted one, `events` are topics of events."""
+    found = _document(notification)
+    if events:
+        messages = rules.messages(_BINDING)
+        found["channels"].update({name: _channel(name, "Business events", _EVENTS, messages) for name in events})
+        found["operations"].update({f"takeEvent.{name}": _taking(name, messages) for name in events})
+        found["components"]["messages"].update(messages)
+    return found
+
+
+def _taking(topic: str, messages: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **_operation("receive", topic, messages),
+        "summary": "A business event that rules may be for.",
+        "bindings": {"kafka": {"groupId": {"const": topics.rules_group()}, "bindingVersion": _BINDING}},
+    }
+
+
+def _document(notification: Mapping[str, Any]) -> dict[str, Any]:
     requests = _requests()
     events = {event.value: _event(event) for event in Event}
     return {

@@ -39,9 +39,7 @@ class Backlog:
 
     async def run(self) -> None:
         """See `Loop`."""
-        while not self._stop.requested:
-            await self._look()
-            await self._stop.pause(_EVERY)
+        await self._stop.repeat(self._look, every=_EVERY)
 
     async def _look(self) -> None:
         border = self._clock.now() - self._limit

@@ -11,7 +11,8 @@ from typing import Any
 from tocsin import magic
 from tocsin.clock import from_rfc3339
 from tocsin.runtime.service import Channel
-from tocsin.settings import suggest
+from tocsin.settings import sections, suggest
+from tocsin.settings.values import Settings
 from tocsin.templates.catalogue import Catalogue
 from tocsin.templates.template import Template
 from tocsin.validation import Fault
@@ -27,6 +28,15 @@ class Limits:
     max_attachment_bytes: int = 512 * 1024
     default_expires_in: timedelta = timedelta(days=3)
     max_expires_in: timedelta = timedelta(days=30)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the bounds that the settings have."""
+    delivery = settings.section("delivery", sections.Delivery)
+    return Limits(
+        default_expires_in=timedelta(seconds=delivery.default_expires_in_seconds),
+        max_expires_in=timedelta(seconds=delivery.max_expires_in_seconds),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

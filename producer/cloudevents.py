@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 that ask for a notification, in Kafka's binary and structured modes.
+"""CloudEvents 1.0 in binary and structured mode, and those of them that ask for a notification.
 
 Sources: CloudEvents Kafka protocol binding 1.0.2, section 3; CloudEvents JSON event format 1.0.2, section 3. A binary
 event has its attributes in `ce_` headers and its data as the record's value; a structured one is JSON as a whole, and
@@ -6,7 +6,7 @@ says so by its content type. There is no batched mode on Kafka.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from tocsin.deadletter import Reason
@@ -51,39 +51,60 @@ def is_binary(headers: Headers) -> bool:
 
 def binary(headers: Headers) -> Identity:
     """Return who the event of a binary record is. Raises NotAnEvent."""
+    return _meant_for_us(attributes(headers, only=_KNOWN))
+
+
+def attributes(headers: Headers, *, prefix: str = PREFIX, only: Collection[str] = ()) -> dict[str, str]:
+    """Return the attributes in the headers of a binary event: all of them, or `only` some. Raises NotAnEvent.
+
+    Of those that are there, none is empty: an empty header is one that is not there.
+    """
     found: dict[str, str] = {}
-    for name in _KNOWN:
-        values = [value for header, value in headers if header == PREFIX + name]
-        if len(values) > 1:
-            raise NotAnEvent(Reason.BROKEN_HEADERS, f"header {PREFIX}{name} is there {len(values)} times")
-        if values and values[0]:
-            found[name] = _decoded(PREFIX + name, values[0])
+    for header, value in headers:
+        name = header.removeprefix(prefix)
+        if name in {header, ""} or (only and name not in only):
+            continue
+        if name in found:
+            times = sum(each == header for each, _ in headers)
+            raise NotAnEvent(Reason.BROKEN_HEADERS, f"header {header} is there {times} times")
+        found[name] = _decoded(header, value)
+    given = {name: text for name, text in found.items() if text}
     for name in _REQUIRED:
-        if name not in found:
-            raise NotAnEvent(Reason.BROKEN_HEADERS, f"header {PREFIX}{name} is missing")
-        if _CONTROLS.search(found[name]):
-            raise NotAnEvent(Reason.BROKEN_HEADERS, f"header {PREFIX}{name} holds a control character")
-    if found["specversion"] != SPEC_VERSION:
-        raise NotAnEvent(Reason.BROKEN_HEADERS, f"header {PREFIX}specversion is not {SPEC_VERSION}")
-    return _meant_for_us(found)
+        if name not in given:
+            raise NotAnEvent(Reason.BROKEN_HEADERS, f"header {prefix}{name} is missing")
+    for name, text in given.items():
+        if _CONTROLS.search(text):
+            raise NotAnEvent(Reason.BROKEN_HEADERS, f"header {prefix}{name} holds a control character")
+    if given["specversion"] != SPEC_VERSION:
+        raise NotAnEvent(Reason.BROKEN_HEADERS, f"header {prefix}specversion is not {SPEC_VERSION}")
+    return given
 
 
 def structured(document: Any) -> tuple[Identity, Any]:
     """Return who the event of a structured record is, and its data. Raises NotAnEvent."""
-    if not isinstance(document, dict):
-        raise _wrong(Fault(pointer="", detail="must be a CloudEvent, which is an object"))
-    # JSON event format, section 2.1: an attribute that is null is one that is not there.
-    given = {name: value for name, value in document.items() if value is not None}
-    if faults := [fault for name in _KNOWN if (fault := _fault(name, given)) is not None]:
-        raise _wrong(*faults)
+    given = members(document)
     identity = _meant_for_us(given)
     if media_type(str(given.get("datacontenttype", JSON))) != JSON:
-        raise _wrong(Fault(pointer="/datacontenttype", detail=f"must be {JSON}"))
+        raise wrong(Fault(pointer="/datacontenttype", detail=f"must be {JSON}"))
     if "data_base64" in given:
-        raise _wrong(Fault(pointer="/data_base64", detail="is not read here: send the notification in `data`"))
+        raise wrong(Fault(pointer="/data_base64", detail="is not read here: send the notification in `data`"))
     if "data" not in given:
-        raise _wrong(Fault(pointer="/data", detail="is required: the notification"))
+        raise wrong(Fault(pointer="/data", detail="is required: the notification"))
     return identity, given["data"]
+
+
+def members(document: Any, *, also: Collection[str] = ()) -> dict[str, Any]:
+    """Return the members of a structured event, its data among them. Raises NotAnEvent.
+
+    The attributes that we look at are texts, and those that are `also` named.
+    """
+    if not isinstance(document, dict):
+        raise wrong(Fault(pointer="", detail="must be a CloudEvent, which is an object"))
+    # JSON event format, section 2.1: an attribute that is null is one that is not there.
+    given = {name: value for name, value in document.items() if value is not None}
+    if faults := [fault for name in (*_KNOWN, *also) if (fault := _fault(name, given)) is not None]:
+        raise wrong(*faults)
+    return given
 
 
 def content_type(headers: Headers) -> str | None:
@@ -97,12 +118,17 @@ def media_type(text: str) -> str:
     return text.partition(";")[0].strip().lower()
 
 
-def _meant_for_us(attributes: Mapping[str, str]) -> Identity:
-    if attributes["type"] != TYPE:
+def wrong(*faults: Fault) -> NotAnEvent:
+    """Return what to raise of a structured event that is not valid."""
+    return NotAnEvent(Reason.INVALID, "the CloudEvent is not valid", faults=faults)
+
+
+def _meant_for_us(given: Mapping[str, str]) -> Identity:
+    if given["type"] != TYPE:
         raise NotAnEvent(Reason.UNKNOWN_SCHEMA, f"attribute type is not {TYPE}")
-    if attributes.get("dataschema", SCHEMA) != SCHEMA:
+    if given.get("dataschema", SCHEMA) != SCHEMA:
         raise NotAnEvent(Reason.UNKNOWN_SCHEMA, f"attribute dataschema is not {SCHEMA}")
-    return Identity(source=attributes["source"], id=attributes["id"])
+    return Identity(source=given["source"], id=given["id"])
 
 
 def _fault(name: str, given: Mapping[str, Any]) -> Fault | None:
@@ -115,10 +141,6 @@ def _fault(name: str, given: Mapping[str, Any]) -> Fault | None:
     if name == "specversion" and value != SPEC_VERSION:
         return Fault(pointer=f"/{name}", detail=f"must be {SPEC_VERSION}")
     return None
-
-
-def _wrong(*faults: Fault) -> NotAnEvent:
-    return NotAnEvent(Reason.INVALID, "the CloudEvent is not valid", faults=faults)
 
 
 def _decoded(name: str, value: bytes) -> str:

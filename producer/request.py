@@ -4,8 +4,8 @@ The record is a bare notification, the body of `POST /v1/notifications`, or a Cl
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -32,21 +32,34 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a record is not taken, in words without contents. `faults` point into its value."""
+    """Why a record is not taken, in words without contents. `faults` point into its value.
+
+    With a `rule`, it is that rule which cannot use the event, and they point into the notification that it makes.
+    """
 
     reason: Reason
     detail: str
     faults: Sequence[Fault] = ()
     event: Identity | None = None
+    rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to submit. `base` is where the notification is in the record's value, a JSON Pointer."""
+    """What to submit. `base` is where the notification is in the record's value, a JSON Pointer.
+
+    `rule` is the one that made it of an event, and `missing` what it looked for in vain: expressions by the places in
+    the notification that they were for.
+    """
 
     item: Item
     base: str = ""
     event: Identity | None = None
+    rule: str | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+Ask = Request | Refusal
 
 
 class RequestReader:
@@ -56,16 +69,18 @@ class RequestReader:
         self._max_bytes = max_bytes
         self._log_identity = log_identity
 
-    def read(self, received: Received) -> Request | Refusal:
+    def asks(self, received: Received) -> Sequence[Ask]:
+        """See `requests.Reader`: a record asks for one notification."""
+        return (self.read(received),)
+
+    def read(self, received: Received) -> Ask:
         """Read one record. Never raises."""
         try:
             return self._read(received)
         except NotAnEvent as error:
-            return _refusal(error.reason, str(error), error.faults)
+            return refusal(error.reason, str(error), error.faults)
         except ProblemError as error:
-            # The body is read as that of an HTTP request is, and the bounds of both are the same.
-            reason = Reason.UNDECODABLE if error.status == _MALFORMED else Reason.INVALID
-            return _refusal(reason, error.detail, error.faults)
+            return unreadable(error)
 
     def _read(self, received: Received) -> Request | Refusal:
         kind = cloudevents.content_type(received.headers)
@@ -73,7 +88,7 @@ class RequestReader:
         if kind is not None and kind not in {cloudevents.JSON, cloudevents.STRUCTURED}:
             # Said of its type rather than of what a decoder of JSON makes of it.
             wanted = cloudevents.STRUCTURED if structured else cloudevents.JSON
-            return _refusal(Reason.BROKEN_HEADERS, f"header content-type is not {wanted}")
+            return refusal(Reason.BROKEN_HEADERS, f"header content-type is not {wanted}")
         if len(received.value) > self._max_bytes + (_ENVELOPE if structured else 0):
             return self._too_large()
         if structured:
@@ -96,7 +111,7 @@ class RequestReader:
         if isinstance(document, dict) and "idempotency_key" in document:
             instead = "the event's source and id are its key" if event else f"send the header {KEY}"
             fault = Fault(pointer="/idempotency_key", detail=f"belongs to an item of a batch over HTTP; {instead}")
-            return replace(_refusal(Reason.INVALID, "", [fault]), event=event)
+            return replace(refusal(Reason.INVALID, "", [fault]), event=event)
         item = Item(document=document, size=size, key=key, asked_at=received.timestamp)
         return Request(item=item, event=event)
 
@@ -120,42 +135,63 @@ class RequestReader:
         """
         replayed = _last(received.headers, deadletter.REPLAY_OF)
         if replayed is not None:
-            return _hashed("replay", replayed.decode(errors="replace"))
-        return _hashed("record", self._log_identity, *map(str, received.source))
+            return hashed("replay", replayed.decode(errors="replace"))
+        return hashed("record", self._log_identity, *map(str, received.source))
 
     def _too_large(self) -> Refusal:
-        return _refusal(Reason.TOO_LARGE, f"The notification may have at most {self._max_bytes:,} bytes.")
+        return refusal(Reason.TOO_LARGE, f"The notification may have at most {self._max_bytes:,} bytes.")
 
 
 def refused(request: Request, result: Refused | KeyReused) -> Refusal:
     """Return why a request that was read could not be submitted."""
     if isinstance(result, Refused):
-        found = based(_refusal(Reason.INVALID, "", result.faults), request.base)
+        found = based(refusal(Reason.INVALID, "", _explained(request, result.faults)), request.base)
     else:
-        found = _refusal(Reason.KEY_REUSED, "Its idempotency key was used before with another body.")
-    return replace(found, event=request.event)
+        found = refusal(Reason.KEY_REUSED, "Its idempotency key was used before with another body.")
+    return replace(found, event=request.event, rule=request.rule)
 
 
-def based(refusal: Refusal, base: str) -> Refusal:
+def based(refused: Refusal, base: str) -> Refusal:
     """Return a refusal of what is at `base`, as one of the whole value."""
-    faults = [Fault(pointer=base + fault.pointer, detail=fault.detail) for fault in refusal.faults]
-    return replace(_refusal(refusal.reason, refusal.detail, faults), event=refusal.event)
+    faults = [Fault(pointer=base + fault.pointer, detail=fault.detail) for fault in refused.faults]
+    return replace(refusal(refused.reason, refused.detail, faults), event=refused.event)
 
 
-def _refusal(reason: Reason, detail: str, faults: Sequence[Fault] = ()) -> Refusal:
+def refusal(reason: Reason, detail: str, faults: Sequence[Fault] = ()) -> Refusal:
     """Return a refusal, worded after its faults where it has some."""
     worded = problems.invalid(*faults).detail if faults else detail
     return Refusal(reason=reason, detail=worded, faults=tuple(faults))
 
 
-def _event_key(event: Identity) -> str:
-    return _hashed("event", event.source, event.id)
+def unreadable(error: ProblemError) -> Refusal:
+    """Return the refusal of a body that cannot be decoded.
+
+    It is read as that of an HTTP request is, and the bounds of both are the same.
+    """
+    reason = Reason.UNDECODABLE if error.status == _MALFORMED else Reason.INVALID
+    return refusal(reason, error.detail, error.faults)
 
 
-def _hashed(kind: str, *parts: str) -> str:
+def hashed(kind: str, *parts: str) -> str:
     """Return a key of ours, of bounded length. The parts that clients give hold no control characters."""
     text = "\x1f".join(parts).encode()
     return f"{kind}:{hashlib.sha256(text).hexdigest()}"
+
+
+def _explained(request: Request, faults: Sequence[Fault]) -> Sequence[Fault]:
+    """Return the faults, with what was looked for in vain where something is wrong for the want of it."""
+    return [
+        Fault(
+            pointer=fault.pointer, detail=f"{fault.detail}; the event has nothing at {request.missing[fault.pointer]}"
+        )
+        if fault.pointer in request.missing
+        else fault
+        for fault in faults
+    ]
+
+
+def _event_key(event: Identity) -> str:
+    return hashed("event", event.source, event.id)
 
 
 def _last(headers: Headers, name: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""From `notifications.requests` into the gateway: submits over the log, whichever log it is.
+"""From the log into the gateway: submits by requests, and by events that rules are for, whichever log it is.
 
 An offset is committed once what became of its record is durable: the deliveries of a notification, or the dead letter
 and the event of a refusal. A record that is read again after a crash finds its idempotency key taken, or writes the
@@ -9,15 +9,15 @@ records wait in hand, and then in their topic.
 import asyncio
 from collections import deque
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from loguru import logger
 
 from producer import refusal, request
-from producer.cloudevents import Identity
-from producer.request import Refusal, Request, RequestReader
+from producer.request import Ask, Refusal, Request
 from producer.submit import KeyBusy, Result, Submitter, Taken
-from tocsin import topics
 from tocsin.clock import Clock
 from tocsin.consume.stopping import Stop
 from tocsin.consume.trouble import Trouble
@@ -25,7 +25,6 @@ from tocsin.deadletter import Reason
 from tocsin.delivery import TENANT
 from tocsin.errors import CommitFenced, TocsinError
 from tocsin.eventlog.port import EventLog, Publisher, Subscription
-from tocsin.observe.metrics import Metrics
 from tocsin.record import Partition, Received, Record
 
 _FETCH = 200
@@ -40,31 +39,60 @@ class KeysBusy(TocsinError):
     """The first submits of some idempotency keys have not ended: whether theirs is the same is not known yet."""
 
 
+class Reader(Protocol):
+    """Says what a record asks for."""
+
+    def asks(self, received: Received) -> Sequence[Ask]:
+        """Return a submit or a refusal for each thing that it asks for; nothing, where it is passed by.
+
+        Called again where something was not durable. An exception is a bug, and refuses the record.
+        """
+
+
+class Tally(Protocol):
+    """Counts what became of a record once that is durable."""
+
+    def count(self, outcomes: Sequence[tuple[Ask, Outcome]]) -> None:
+        """Count one record: its asks with what became of each, none of one that was passed by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """Where records come from, who reads them and who counts them. `name` is the loop's.
+
+    `at_once` is how many records are settled together at most: what each asks for is found out without a pause.
+    """
+
+    name: str
+    topics: Sequence[str]
+    group: str
+    reader: Reader
+    tally: Tally
+    at_once: int = _FETCH
+
+
 class Requests:
     """The loop. Fulfils `tocsin.consume.loop.Loop`."""
 
-    name = "producer.requests"
-
     def __init__(
         self,
+        intake: Intake,
         *,
         log: EventLog,
         publisher: Publisher,
         submitter: Submitter,
-        reader: RequestReader,
-        metrics: Metrics,
         clock: Clock,
         max_record_bytes: int,
     ) -> None:
+        self.name = intake.name
+        self._intake = intake
         self._log = log
         self._publisher = publisher
         self._submitter = submitter
-        self._reader = reader
-        self._metrics = metrics
         self._clock = clock
         self._max_record_bytes = max_record_bytes
         self._stop = Stop(clock)
-        self._trouble = Trouble(self._stop, group=topics.intake_group())
+        self._trouble = Trouble(self._stop, group=intake.group)
         # Held while records are settled and committed: a partition is not given away in the middle of that.
         self._busy = asyncio.Lock()
         self._hand: deque[Received] = deque()
@@ -88,11 +116,12 @@ class Requests:
     async def run(self) -> None:
         """See `Loop`."""
         async with self._log.subscribe(
-            [topics.REQUESTS],
-            group=topics.intake_group(),
+            self._intake.topics,
+            group=self._intake.group,
             on_assigned=self._on_assigned,
             on_revoked=self._on_revoked,
         ) as subscription:
+            self._stop.hurries(subscription)
             while not self._stop.requested:
                 await self._round(subscription)
 
@@ -125,7 +154,7 @@ class Requests:
         weight = 0
         for received in self._hand:
             weight += len(received.value)
-            if found and weight > _SLICE_BYTES:
+            if found and (weight > _SLICE_BYTES or len(found) == self._intake.at_once):
                 break
             found.append(received)
         return found
@@ -137,30 +166,34 @@ class Requests:
         """
         if not batch:
             return
-        outcomes = await self._outcomes(batch)
+        asks = [self._asks(received) for received in batch]
+        outcomes = await self._outcomes(asks)
         refused = [
             record
-            for received, outcome in zip(batch, outcomes, strict=True)
+            for received, found in zip(batch, outcomes, strict=True)
+            for outcome in found
             if isinstance(outcome, Refusal)
             for record in self._refused(received, outcome)
         ]
         if refused:
             await self._publisher.write(refused)
-        self._count(outcomes)
+        for asked, found in zip(asks, outcomes, strict=True):
+            self._intake.tally.count(list(zip(asked, found, strict=True)))
         for received in batch:
             self._hand.popleft()
             self._untold[received.place] = received.offset + 1
 
-    async def _outcomes(self, batch: Sequence[Received]) -> Sequence[Outcome]:
-        read = [self._read(received) for received in batch]
-        results = iter(await self._submit([each for each in read if isinstance(each, Request)]))
-        return [each if isinstance(each, Refusal) else next(results) for each in read]
+    async def _outcomes(self, asks: Sequence[Sequence[Ask]]) -> Sequence[Sequence[Outcome]]:
+        """Return what becomes of the asks of each record. All are submitted together."""
+        requests = [ask for asked in asks for ask in asked if isinstance(ask, Request)]
+        results = iter(await self._submit(requests))
+        return [[next(results) if isinstance(ask, Request) else ask for ask in asked] for asked in asks]
 
-    def _read(self, received: Received) -> Request | Refusal:
+    def _asks(self, received: Received) -> Sequence[Ask]:
         try:
-            return self._reader.read(received)
+            return self._intake.reader.asks(received)
         except Exception as error:  # noqa: BLE001 - as below
-            return _failure(error, None)
+            return (_failure(error, None),)
 
     async def _submit(self, requests: Sequence[Request]) -> Sequence[Outcome]:
         """Submit what can be; whatever one of them provokes, the next one must get its turn."""
@@ -174,19 +207,14 @@ class Requests:
             if len(requests) > 1:
                 middle = len(requests) // 2
                 return [*await self._submit(requests[:middle]), *await self._submit(requests[middle:])]
-            return [_failure(error, requests[0].event)]
+            return [_failure(error, requests[0])]
         return [_outcome(*each) for each in zip(requests, results, strict=True)]
 
     def _refused(self, received: Received, why: Refusal) -> Sequence[Record]:
         source = "/".join(map(str, received.source))
         # The detail names members of the record, and names are the client's: the letter has it, the log line does not.
-        logger.warning("request_refused", source=source, reason=why.reason)
+        logger.warning("request_refused", source=source, reason=why.reason, rule=why.rule)
         return refusal.records(received, why, now=self._clock.now(), max_bytes=self._max_record_bytes)
-
-    def _count(self, outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            self._metrics.requests(_word(outcome)).inc()
-        self._metrics.notifications.inc(sum(_word(outcome) == _ACCEPTED for outcome in outcomes))
 
     async def _tell_log(self, subscription: Subscription) -> None:
         ours = {place: offset for place, offset in self._untold.items() if place in subscription.assigned}
@@ -196,11 +224,8 @@ class Requests:
             await subscription.commit(ours)
         except CommitFenced:
             # Somebody else reads these now, and will find the keys taken.
-            logger.debug("commit_fenced", group=topics.intake_group())
+            logger.debug("commit_fenced", group=self._intake.group)
         self._untold.clear()
-
-
-_ACCEPTED = "accepted"
 
 
 def _outcome(asked: Request, result: Result) -> Outcome:
@@ -213,12 +238,11 @@ def _outcome(asked: Request, result: Result) -> Outcome:
     return request.refused(asked, result)
 
 
-def _failure(error: Exception, event: Identity | None) -> Refusal:
+def _failure(error: Exception, asked: Request | None) -> Refusal:
     logger.opt(exception=error).error("request_failed")
-    return Refusal(reason=Reason.HANDLER_ERROR, detail="Tocsin failed at it; its log says how.", event=event)
-
-
-def _word(outcome: Outcome) -> str:
-    if isinstance(outcome, Refusal):
-        return "refused"
-    return "repeated" if outcome.repeated else _ACCEPTED
+    return Refusal(
+        reason=Reason.HANDLER_ERROR,
+        detail="Tocsin failed at it; its log says how.",
+        event=asked.event if asked else None,
+        rule=asked.rule if asked else None,
+    )

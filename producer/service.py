@@ -1,7 +1,8 @@
 """The producer: the way in, over HTTP and over the log."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.routing import APIRoute
@@ -9,13 +10,17 @@ from fastapi.routing import APIRoute
 from producer import asyncapi
 from producer.api import Api, Sizes
 from producer.backlog import Backlog
-from producer.check import Checker, Limits
+from producer.check import Checker, limits_of
 from producer.request import RequestReader
-from producer.requests import Requests
+from producer.requests import Intake, Reader, Requests
+from producer.rules import part as rules
+from producer.rules.reader import ReplayReader
+from producer.rules.trial import open_trial
 from producer.schema import composed
 from producer.submit import SubmitConfig, Submitter
 from producer.suppressing import SuppressionSink
 from producer.suppressions_api import SuppressionsApi
+from producer.tallies import RequestTally
 from tocsin import schemas, topics
 from tocsin.consume.ingest import Ingest
 from tocsin.consume.loop import Loop
@@ -32,7 +37,7 @@ def _build(context: Context) -> Part:
     checker = Checker(
         channels={name: channel.under(context.settings) for name, channel in context.channels.items()},
         templates=context.templates,
-        limits=_limits(context.settings),
+        limits=limits_of(context.settings),
     )
     backlog = Backlog(context.log, retention=context.audit_retention, clock=context.clock)
     submitter = Submitter(
@@ -47,18 +52,26 @@ def _build(context: Context) -> Part:
     )
     sizes = Sizes(notification=http.max_notification_bytes, batch=http.max_batch_bytes, items=http.max_batch_items)
     api = Api(submitter, sizes=sizes, metrics=context.metrics, schema=schema.document)
-    requests = Requests(
-        log=context.log,
-        publisher=context.publisher,
-        submitter=submitter,
-        reader=RequestReader(max_bytes=http.max_notification_bytes, log_identity=context.log.identity),
-        metrics=context.metrics,
-        clock=context.clock,
-        max_record_bytes=context.settings.section("kafka", sections.Kafka).max_record_bytes,
-    )
+
+    def loop(intake: Intake) -> Requests:
+        return Requests(
+            intake,
+            log=context.log,
+            publisher=context.publisher,
+            submitter=submitter,
+            clock=context.clock,
+            max_record_bytes=context.settings.section("kafka", sections.Kafka).max_record_bytes,
+        )
+
+    ruled = rules.build(context, submitter, schema=schema.document, intake=loop)
+    reader = RequestReader(max_bytes=http.max_notification_bytes, log_identity=context.log.identity)
+    requests = loop(_intake(ReplayReader(reader, ruled.reader), context))
     if http.docs_open:
-        _publish(asyncapi.text(asyncapi.document(schema.document)), api.router)
-    parts = [channel.part(context) for channel in context.channels.values() if channel.part is not None]
+        _publish(asyncapi.text(_asyncapi(schema, context.settings)), api.router)
+    parts = [
+        ruled.part,
+        *(channel.part(context) for channel in context.channels.values() if channel.part is not None),
+    ]
     for part in parts:
         if part.router is not None:
             api.router.include_router(part.router)
@@ -80,6 +93,20 @@ def _build(context: Context) -> Part:
                 await part.aclose()
 
     return Part(router=api.router, loops=loops, checks=checks, aclose=aclose)
+
+
+def _intake(reader: Reader, context: Context) -> Intake:
+    return Intake(
+        name="producer.requests",
+        topics=[topics.REQUESTS],
+        group=topics.intake_group(),
+        reader=reader,
+        tally=RequestTally(context.metrics),
+    )
+
+
+def _asyncapi(schema: Schema, settings: Settings) -> Mapping[str, Any]:
+    return asyncapi.document(schema.document, events=settings.section("rules", sections.Rules).topics)
 
 
 def _publish(text: str, router: APIRouter) -> None:
@@ -120,12 +147,4 @@ def _config(settings: Settings) -> SubmitConfig:
     )
 
 
-def _limits(settings: Settings) -> Limits:
-    delivery = settings.section("delivery", sections.Delivery)
-    return Limits(
-        default_expires_in=timedelta(seconds=delivery.default_expires_in_seconds),
-        max_expires_in=timedelta(seconds=delivery.max_expires_in_seconds),
-    )
-
-
-service = Service(name="producer", settings={}, build=_build)
+service = Service(name="producer", settings={}, build=_build, trial=open_trial)

@@ -34,13 +34,15 @@ from tocsin.validation import Fault, Schema
 class Item:
     """One notification to submit, as JSON gave it. `size` is in bytes of JSON.
 
-    `asked_at` is when it was asked for, where that is not now: its time to live counts from then.
+    `asked_at` is when it was asked for, where that is not now: its time to live counts from then. `fingerprint` is what
+    a repeat under the same key has to be alike in, where that is not the document.
     """
 
     document: Any
     size: int
     key: str | None
     asked_at: datetime | None = None
+    fingerprint: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +162,7 @@ class Submitter:
         claim = SubmitClaim(
             tenant=tenant,
             key=_key_of_test(item.key) if test else item.key,
-            fingerprint=hashlib.sha256(msgspec.json.encode(item.document, order="sorted")).digest(),
+            fingerprint=item.fingerprint or _fingerprint(item.document),
             expires_at=self._clock.now() + self._config.keep_keys,
         )
         return Submission(records=fanout.records, answer=fanout.answer, claim=claim)
@@ -177,6 +179,10 @@ class Submitter:
 class _Prepared:
     fanout: Fanout
     submission: Submission
+
+
+def _fingerprint(document: Any) -> bytes:
+    return hashlib.sha256(msgspec.json.encode(document, order="sorted")).digest()
 
 
 def _key_of_test(key: str) -> str:

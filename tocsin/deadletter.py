@@ -1,4 +1,5 @@
-"""A delivery that could not be delivered, as a record of `notifications.<channel>.dlq`; or a request that was refused.
+"""A delivery that could not be delivered, as a record of `notifications.<channel>.dlq`; or a request that was refused,
+or an event that a rule could not use.
 
 Its value is byte for byte what was written at accept (or what could not be read at all), its key is the same, and its
 headers say why it died and what was tried.
@@ -18,6 +19,9 @@ from tocsin.record import Headers, Received, Record, Source, header, replaced
 REQUESTS = "requests"
 # Names the dead letter that a record of `notifications.requests` is a replay of.
 REPLAY_OF = "tocsin-replay-of"
+# Names the rule that could not use an event, in the letter and in its replay; of what is no event at all, every rule.
+RULE = "tocsin-rule"
+EVERY_RULE = "*"
 
 
 class Reason(StrEnum):
@@ -43,13 +47,17 @@ UNREADABLE = frozenset({Reason.UNDECODABLE, Reason.UNKNOWN_SCHEMA, Reason.INVALI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """What the headers of a dead letter's record tell. `hop` is None where the hop headers were broken."""
+    """What the headers of a dead letter's record tell. `hop` is None where the hop headers were broken.
+
+    `rule` is the one that could not use the event that it is, empty where it is none.
+    """
 
     reason: str
     message: str
     origin: Source
     hop: hops.Hop | None
     died_at: datetime
+    rule: str = ""
 
 
 def of_delivery(received: Received, *, channel: str, hop: hops.Hop, reason: Reason) -> Record:
@@ -68,16 +76,19 @@ def of_unreadable(received: Received, *, channel: str, reason: Reason, detail: s
     return _record(received, channel, replaced(received.headers, updates))
 
 
-def of_request(received: Received, *, reason: Reason, detail: str, whole: bool = True) -> Record:
-    """Return the dead letter of a record of `notifications.requests`, byte for byte but for headers with our names.
+def of_request(
+    received: Received, *, reason: Reason, detail: str, rule: str | None = None, whole: bool = True
+) -> Record:
+    """Return the dead letter of a request or of an event for a `rule`, byte for byte but for headers with our names.
 
     Those would be taken for a hop's: whoever wrote them is a client. Without `whole`, it is too large to be kept, and
     the letter only tells where it lies.
     """
-    told = (
+    told: Headers = (
         (hops.REASON, reason.encode()),
         (hops.ERROR_MESSAGE, hops.text_value(detail)),
         (hops.ORIGIN, "/".join(map(str, received.source)).encode()),
+        *(((RULE, rule.encode()),) if rule else ()),
     )
     if not whole:
         return Record(topic=topics.REQUESTS_DLQ, key=None, value=b"", headers=told)
@@ -97,6 +108,7 @@ def read(received: Received) -> DeadLetter:
         origin=_origin(received),
         hop=hop,
         died_at=received.timestamp,
+        rule=_text(received.headers, RULE),
     )
 
 
@@ -112,11 +124,14 @@ def life_of(headers: Headers) -> tuple[str, int] | None:
     return delivery_id, life
 
 
-def letter_id(life: tuple[str, int] | None, origin: Source) -> str:
-    """Return the id of a dead letter: of its life where that is known, else of the place where it was found."""
+def letter_id(life: tuple[str, int] | None, origin: Source, *, rule: str | None = None) -> str:
+    """Return the id of a dead letter: of its life where that is known, else of the place where it was found.
+
+    An event may leave a letter for each rule that could not use it.
+    """
     if life is not None:
         return ids.derived(ids.DEAD_LETTER, life[0], str(life[1]))
-    return ids.hashed(ids.DEAD_LETTER, *map(str, origin))
+    return ids.hashed(ids.DEAD_LETTER, *map(str, origin), *((rule,) if rule else ()))
 
 
 def _record(received: Received, channel: str, headers: Headers) -> Record:

@@ -13,12 +13,15 @@ AUDIT = f"{PREFIX}.audit"
 REQUESTS = f"{PREFIX}.requests"
 REQUESTS_DLQ = f"{REQUESTS}.dlq"
 
-Kind = Literal["delivery", "retry", "dlq", "audit"]
+Kind = Literal["delivery", "retry", "dlq", "audit", "event"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicSpec:
-    """A topic that must be there. How long records are kept depends on its kind, by settings."""
+    """A topic that must be there. How long records are kept depends on its kind, by settings.
+
+    One of the kind `event` is somebody else's: that it is there is all that is asked of it.
+    """
 
     name: str
     kind: Kind
@@ -68,6 +71,11 @@ def intake_group() -> str:
     return "tocsin.producer.requests"
 
 
+def rules_group() -> str:
+    """Return the group of the producers that read events for rules."""
+    return "tocsin.producer.rules"
+
+
 def hearing_group() -> str:
     """Return the group in which the processes that send hear of receipts. Nothing waits for it: its lag is no harm."""
     return "tocsin.channels.receipts"
@@ -82,13 +90,18 @@ def groups(channels: Iterable[str]) -> list[str]:
         for retrying in (False, True)
     ]
     sinks = [sink_group("audit", "ingest"), sink_group("dlq", "ingest"), sink_group("dlq", "followup")]
-    return [intake_group(), *workers, *sinks, sink_group("producer", "suppressing")]
+    return [intake_group(), rules_group(), *workers, *sinks, sink_group("producer", "suppressing")]
 
 
 def of_requests() -> Iterator[TopicSpec]:
     """Return every topic that requests need: they are kept as deliveries and their dead letters are."""
     yield TopicSpec(name=REQUESTS, kind="delivery")
     yield TopicSpec(name=REQUESTS_DLQ, kind="dlq")
+
+
+def of_events(names: Iterable[str]) -> list[TopicSpec]:
+    """Return the topics of these names that have business events on them."""
+    return [TopicSpec(name=name, kind="event") for name in names]
 
 
 def of_channel(channel: str) -> Iterator[TopicSpec]:

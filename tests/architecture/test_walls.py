@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ["tocsin", "producer", "channels", "dlq", "audit", "simulators"]
+PACKAGES = ["tocsin", "producer", "channels", "dlq", "audit", "simulators", "examples"]
 DATA = ["schemas", "configs"]
 LARGEST = 350
+SHOP = ROOT / "examples" / "shop"
+# All of Tocsin that the shop knows: how its events are written, read and told apart.
+OF_TOCSIN = {"tocsin.clock", "tocsin.envelope", "tocsin.errors", "tocsin.eventlog.port", "tocsin.record"}
 
 
 def modules() -> list[Path]:
@@ -43,6 +46,22 @@ def test_a_module_is_small_says_what_it_is_for_and_does_nothing_on_import(path: 
     assert ast.get_docstring(tree)
     assert len(source.splitlines()) <= LARGEST
     assert calls == []
+
+
+def test_the_shop_knows_no_more_of_tocsin_than_its_event_log() -> None:
+    beside = {SHOP / "start.py", SHOP / "__main__.py", *(SHOP / "load").rglob("*.py")}
+    shop = [path for path in SHOP.rglob("*.py") if path not in beside]
+    known = {name for path in shop for name in imported(ast.parse(path.read_text())) if name.startswith("tocsin.")}
+
+    assert known == OF_TOCSIN
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """Return the modules that a module imports, as far as names tell: `from package import name` may be either."""
+    named = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    whole = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    of_packages = {f"{node.module}.{alias.name}" for node in named for alias in node.names if node.module == "tocsin"}
+    return {*whole, *of_packages, *(node.module for node in named if node.module)}
 
 
 def test_locks_name_no_registry() -> None:

@@ -8,6 +8,7 @@ from tests.support.gateways import running
 
 HEADINGS = {
     "/v1/notifications": "notifications",
+    "/v1/events": "events",
     "/v1/suppressions": "suppressions",
     "/v1/browser": "browser",
     "/v1/sms": "sms",

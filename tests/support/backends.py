@@ -159,11 +159,15 @@ class ClusterStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Fulfils `Backend`: a Kafka, and a migrated database on PostgreSQL. A gateway on it has these `channels`."""
+    """Fulfils `Backend`: a Kafka, and a migrated database on PostgreSQL. A gateway on it has these `channels`.
+
+    `events` are topics of business events, which are made as well.
+    """
 
     bootstrap: str
     database: str
     channels: tuple[str, ...] = (CHANNEL,)
+    events: tuple[str, ...] = ()
 
     def clock(self) -> ManualClock:
         """See `Backend`."""
@@ -202,7 +206,7 @@ class Cluster:
         directory.mkdir(exist_ok=True)
         layout = directory / "topics.toml"
         layout.write_text(TOPICS)
-        specs = topics.of_channels(self.channels)
+        specs = [*topics.of_channels(self.channels), *topics.of_events(self.events)]
         await make_topics(kafka_settings(self.bootstrap), specs, layout=layouts.load(layout, replication=1))
         return {
             "": {"data_dir": str(directory)},

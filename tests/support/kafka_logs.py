@@ -71,7 +71,7 @@ async def names_apart() -> AsyncIterator[None]:
         for name in ("AUDIT", "REQUESTS", "REQUESTS_DLQ"):
             patch.setattr(names, name, getattr(names, name).replace(names.PREFIX, prefix, 1))
         patch.setattr(names, "PREFIX", prefix)
-        for name in ("worker_group", "sink_group", "intake_group"):
+        for name in ("worker_group", "sink_group", "intake_group", "rules_group"):
             patch.setattr(names, name, _suffixed(getattr(names, name), apart))
         yield
 

@@ -18,7 +18,7 @@ def embedded_config(
     directory: Path, *, partitions: int = 8, max_bytes: int = 1 << 30, age: timedelta = timedelta(days=7)
 ) -> EmbeddedConfig:
     """Return the configuration of a log in a directory."""
-    ages = dict.fromkeys(("delivery", "retry", "dlq", "audit"), age)
+    ages = dict.fromkeys(("delivery", "retry", "dlq", "event", "audit"), age)
     return EmbeddedConfig(
         directory=directory,
         partitions=partitions,

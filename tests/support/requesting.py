@@ -14,8 +14,9 @@ import msgspec
 from producer import cloudevents
 from producer.check import Checker
 from producer.request import RequestReader
-from producer.requests import Requests
+from producer.requests import Intake, Requests
 from producer.submit import SubmitConfig, Submitter
+from producer.tallies import RequestTally
 from tests.support.clock import ManualClock
 from tests.support.logs import NOW, embedded_config, reading
 from tests.support.waiting import until
@@ -132,11 +133,10 @@ class Requesting:
         """Return a loop such as a restart would make: it knows nothing of what the other did."""
         async with self.log.publisher() as publisher:
             return Requests(
+                intake(self.log, self.metrics),
                 log=self.log,
                 publisher=publisher,
                 submitter=self.submitter,
-                reader=RequestReader(max_bytes=MAX_BYTES, log_identity=self.log.identity),
-                metrics=self.metrics,
                 clock=self.clock,
                 max_record_bytes=self.max_record_bytes,
             )
@@ -157,6 +157,17 @@ class Requesting:
         """Return how many requests had an outcome."""
         found = self.metrics.registry.get_sample_value("tocsin_requests_total", {"outcome": outcome})
         return found or 0.0
+
+
+def intake(log: EmbeddedLog, metrics: Metrics) -> Intake:
+    """Return what a loop is told of `notifications.requests`."""
+    return Intake(
+        name="producer.requests",
+        topics=[topics.REQUESTS],
+        group=topics.intake_group(),
+        reader=RequestReader(max_bytes=MAX_BYTES, log_identity=log.identity),
+        tally=RequestTally(metrics),
+    )
 
 
 @asynccontextmanager
@@ -189,11 +200,10 @@ async def requesting(
         )
         async with log.publisher() as publisher:
             loop = Requests(
+                intake(log, metrics),
                 log=log,
                 publisher=publisher,
                 submitter=submitter,
-                reader=RequestReader(max_bytes=MAX_BYTES, log_identity=log.identity),
-                metrics=metrics,
                 clock=clock,
                 max_record_bytes=max_record_bytes,
             )

@@ -18,6 +18,7 @@ from tocsin.cli import (
     lag,
     migrate,
     output,
+    rules,
     run,
     send,
     simulate,
@@ -115,6 +116,9 @@ def _groups() -> Mapping[str, typer.Typer]:
         ),
         "vapid": _group("Make keys for browser push.", {"new": vapid.new}),
         "config": _group("Check and show the settings.", {"check": config.check, "show": config.show}),
+        "rules": _group(
+            "Check event rules, and try them on recorded events.", {"check": rules.check, "try": rules.try_}
+        ),
         "topics": _group(
             "Make, check and list the topics on a Kafka cluster.",
             {"apply": topics.apply, "check": topics.check, "describe": topics.describe},

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tocsin.eventlog.kafka.layout import Layout
     from tocsin.eventlog.kafka.plan import Step
     from tocsin.eventlog.kafka.topics import Topics
-    from tocsin.settings.sections import Kafka
+    from tocsin.settings.sections import Kafka, Rules
     from tocsin.topics import TopicSpec
 
 T = TypeVar("T")
@@ -37,7 +37,8 @@ def apply(
     """Make the topics that Tocsin needs, and change those that are not as the list says.
 
     The list is configs/kafka/topics.toml (or kafka.topics_file): settings by kind of topic, each with as many copies as
-    kafka.replication says: 3, or 1 where there is one broker. Names follow from the channels that are installed.
+    kafka.replication says: 3, or 1 where there is one broker. Names follow from the channels that are installed,
+    and from rules.topics.
 
     The plan is shown first. What could lose records is refused, and the rest is done: a topic never gets fewer
     partitions, and keeps records for a shorter time only with --allow-shorter-retention. What has been written stays;
@@ -158,9 +159,9 @@ def _with_topics(
     from tocsin.eventlog.kafka.clients import KafkaClients  # noqa: PLC0415
     from tocsin.runtime import discover  # noqa: PLC0415
 
-    settings = _settings(ctx, config)
+    settings, rules = _settings(ctx, config)
     layout = layouts.load(layouts.find(settings.topics_file), replication=settings.replication)
-    specs = names.of_channels(discover.channels())
+    specs = [*names.of_channels(discover.channels()), *names.of_events(rules.topics)]
 
     async def run() -> T:
         async with topics.opened(KafkaClients(settings), layout, seconds=settings.lookup_timeout_seconds) as there:
@@ -169,10 +170,10 @@ def _with_topics(
     return asyncio.run(run())
 
 
-def _settings(ctx: typer.Context, config: str | None) -> "Kafka":
+def _settings(ctx: typer.Context, config: str | None) -> "tuple[Kafka, Rules]":
     from tocsin.runtime import discover  # noqa: PLC0415 -- as above
     from tocsin.settings import find, load  # noqa: PLC0415
-    from tocsin.settings.sections import Kafka  # noqa: PLC0415
+    from tocsin.settings.sections import Kafka, Rules  # noqa: PLC0415
 
     environ = world.of(ctx).environ
     every = load.load(discover.setting_sections(), path=find.find(config, environ), environ=environ)
@@ -182,7 +183,7 @@ def _settings(ctx: typer.Context, config: str | None) -> "Kafka":
             "kafka.bootstrap_servers is empty, so Tocsin uses its embedded log, which makes its topics by itself; "
             "for a cluster set TOCSIN__KAFKA__BOOTSTRAP_SERVERS=host:9092"
         )
-    return found
+    return found, every.section("rules", Rules)
 
 
 def _ask(ctx: typer.Context, count: int) -> None:

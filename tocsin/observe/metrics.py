@@ -1,4 +1,4 @@
-"""Every metric of Tocsin, defined once, on a registry of its own. Labels are channels, providers and words of ours.
+"""Every metric of Tocsin, defined once, on a registry of its own. Labels are channels, providers, rules, our own words.
 
 Units are in the names, seconds and bytes; the README of `deploy/` says which ones the dashboards and alerts use.
 """
@@ -42,6 +42,21 @@ class Metrics:
         )
         self.requests = self._counters(
             "tocsin_requests_total", "Requests read from the log by outcome: accepted, repeated, refused.", "outcome"
+        )
+        self.rule_events = self._counters(
+            "tocsin_rule_events_total", "Events by what rules are for them: matched, unmatched, refused.", "outcome"
+        )
+        self.rule_notifications = self._counters(
+            "tocsin_rule_notifications_total",
+            "What rules made of the events that they match by outcome: accepted, repeated, refused.",
+            "rule",
+            "outcome",
+        )
+        self.rules = Gauge("tocsin_rules", "Rules in use.", registry=self.registry)
+        self.rules_refused = Gauge(
+            "tocsin_rules_refused",
+            "Rule files that have changed to what cannot be used.",
+            registry=self.registry,
         )
         self.notifications = Counter(
             "tocsin_notifications_total", "Notifications accepted for good.", registry=self.registry

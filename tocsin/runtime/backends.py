@@ -4,11 +4,12 @@ On one machine: the embedded log with the ledger in its file. On a cluster: Kafk
 several processes share it.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from tocsin import topics
@@ -29,6 +30,10 @@ from tocsin.settings.values import Settings
 from tocsin.store import migrate
 from tocsin.store.engine import Store, open_store
 from tocsin.store.postgres import PostgresConfig
+from tocsin.topics import TopicSpec
+
+if TYPE_CHECKING:
+    from tocsin.eventlog.kafka.layout import Layout
 
 _SUBMIT_MARGIN_SECONDS = 5.0
 # Of the time that a submit has in all.
@@ -69,8 +74,40 @@ async def opened(
         _clustered(settings, clock, metrics, randbytes) if clustered(settings) else _embedded(settings, clock, metrics)
     )
     async with kind as backend:
-        await backend.log.ensure_topics(topics.of_channels(channels))
+        events = topics.of_events(settings.section("rules", sections.Rules).topics)
+        await backend.log.ensure_topics([*topics.of_channels(channels), *events])
         yield backend
+
+
+def event_log(settings: Settings, *, clock: Clock, metrics: Metrics) -> AbstractAsyncContextManager[EventLog]:
+    """Open the event log and nothing else, for a program that is no part of the gateway. Its topics are its own affair.
+
+    Raises SettingsError where there is no cluster (the embedded log is of one process), LogUnavailable.
+    """
+    return _kafka_log(_cluster(settings), clock, metrics)
+
+
+async def make_topics(settings: Settings, specs: Sequence[TopicSpec]) -> None:
+    """Make topics on the cluster, and mend those that are not as the list says: what `tocsin topics apply` does.
+
+    What could lose records is left as it is. Raises SettingsError, LogUnavailable.
+    """
+    from tocsin.eventlog.kafka import topics as kafka_topics  # noqa: PLC0415 - as in _kafka_log
+    from tocsin.eventlog.kafka.clients import KafkaClients  # noqa: PLC0415
+
+    configured = _cluster(settings)
+    clients, seconds = KafkaClients(configured), configured.lookup_timeout_seconds
+    async with kafka_topics.opened(clients, _layout(configured), seconds=seconds) as there:
+        await there.apply(await there.plan(specs), specs)
+
+
+def _cluster(settings: Settings) -> sections.Kafka:
+    if not clustered(settings):
+        raise SettingsError(
+            "kafka.bootstrap_servers is empty, and the embedded log is of one process: for several set "
+            "TOCSIN__KAFKA__BOOTSTRAP_SERVERS=host:9092"
+        )
+    return settings.section("kafka", sections.Kafka)
 
 
 async def migrate_store(settings: Settings) -> None:
@@ -164,15 +201,8 @@ async def _clustered(
         raise SettingsError(
             "worker.drain_seconds must be below kafka.rebalance_seconds, or the group would not wait for a drain"
         )
-    # The client library is several megabytes that the embedded log has no use for.
-    from tocsin.eventlog.kafka import layout  # noqa: PLC0415
-    from tocsin.eventlog.kafka.log import open_log as open_kafka_log  # noqa: PLC0415
-
-    topics_layout = layout.load(layout.find(configured.topics_file), replication=configured.replication)
     async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(
-            open_kafka_log(configured, layout=topics_layout, clock=clock, metrics=metrics)
-        )
+        log = await stack.enter_async_context(_kafka_log(configured, clock, metrics))
         publisher = await stack.enter_async_context(log.publisher())
         opened_store = await stack.enter_async_context(_ready_store(settings))
         ledger = await stack.enter_async_context(
@@ -190,8 +220,21 @@ async def _clustered(
             publisher=publisher,
             ledger=ledger,
             store=opened_store,
-            audit_retention=timedelta(hours=topics_layout.of("audit").retention_hours),
+            audit_retention=timedelta(hours=_layout(configured).of("audit").retention_hours),
         )
+
+
+def _kafka_log(configured: sections.Kafka, clock: Clock, metrics: Metrics) -> AbstractAsyncContextManager[EventLog]:
+    # The client library is several megabytes that the embedded log has no use for.
+    from tocsin.eventlog.kafka.log import open_log as open_kafka_log  # noqa: PLC0415
+
+    return open_kafka_log(configured, layout=_layout(configured), clock=clock, metrics=metrics)
+
+
+def _layout(configured: sections.Kafka) -> "Layout":
+    from tocsin.eventlog.kafka import layout  # noqa: PLC0415 - as above
+
+    return layout.load(layout.find(configured.topics_file), replication=configured.replication)
 
 
 def _embedded_config(settings: Settings) -> EmbeddedConfig:
@@ -201,7 +244,7 @@ def _embedded_config(settings: Settings) -> EmbeddedConfig:
         directory=data_dir(settings),
         partitions=log.partitions,
         retention=Retention(
-            ages={"delivery": age, "retry": age, "dlq": age, "audit": audit_age}, max_bytes=log.max_bytes
+            ages={"delivery": age, "retry": age, "dlq": age, "event": age, "audit": audit_age}, max_bytes=log.max_bytes
         ),
         queue_limit=log.queue_limit,
     )

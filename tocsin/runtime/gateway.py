@@ -2,13 +2,11 @@
 (`tocsin run`)."""
 
 import asyncio
-import gc
 import os
 import secrets
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from random import Random
@@ -17,31 +15,34 @@ from typing import Any
 from tocsin import topics
 from tocsin.clock import Clock
 from tocsin.errors import SettingsError
-from tocsin.observe import logs
-from tocsin.runtime import backends, discover, entropy, first_key, host, parent, server, signals, wakeups, wiring
+from tocsin.runtime import backends, discover, entropy, first_key, host, process, server, wakeups, wiring
 from tocsin.runtime.clock import SystemClock
+from tocsin.runtime.program import Ground, Program
 from tocsin.runtime.roles import Roles
 from tocsin.runtime.roles import parse as roles_of
-from tocsin.runtime.service import Service, Simulator
+from tocsin.runtime.service import Context, Service, Simulator
 from tocsin.runtime.simulating import simulating
 from tocsin.settings import find, sections
 from tocsin.settings.load import load
 from tocsin.settings.values import Settings
 from tocsin.web import keys_api, lag_api
 
-_YOUNG_OBJECTS = 50_000
 _INTAKE = "producer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpOptions:
-    """What the command line says. None leaves it to the settings; no `services` are all of them."""
+    """What the command line says. None leaves it to the settings; no `services` are all of them.
+
+    `overrides` are settings of whoever starts the gateway, by section: above the file's, below the environment's.
+    """
 
     services: tuple[str, ...] = ()
     config: str | None = None
     demo: bool = False
     host: str | None = None
     port: int | None = None
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,26 +61,26 @@ class Started:
     channels: frozenset[str] = frozenset()
 
 
-def up(options: UpOptions, on_started: Callable[[Started], None]) -> int:
-    """Run the gateway until a signal ends it; return the exit code.
+def up(options: UpOptions, on_started: Callable[[Started], None], *, beside: Sequence[Program] = ()) -> int:
+    """Run the gateway until a signal ends it; return the exit code. `beside` are programs that share its process.
 
     Raises TocsinError where it cannot start, each saying what to do.
     """
     simulators = discover.simulators() if options.demo else []
     settings = settings_for(options, simulators, os.environ)
     chosen = _roles(options, settings)
-    configured = settings.section("logs", sections.Logs)
-    logs.configure(level=configured.level, format=configured.format, stream=sys.stderr)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, options, simulators, chosen, on_started))
+    process.run(
+        settings,
+        _serve(settings, on_started, simulators=simulators, demo=options.demo, roles=chosen, beside=beside),
+    )
     return 0
 
 
 def settings_for(options: UpOptions, simulators: Sequence[Simulator], environ: Mapping[str, str]) -> Settings:
     """Return the settings: defaults < file < the demo's and the command line's < environment. Raises SettingsError."""
     overrides: dict[str, dict[str, Any]] = {}
-    for simulator in simulators:
-        for section, values in simulator.overrides.items():
+    for layer in (*(simulator.overrides for simulator in simulators), options.overrides):
+        for section, values in layer.items():
             overrides.setdefault(section, {}).update(values)
     told = {"host": options.host, "port": options.port}
     if http := {name: value for name, value in told.items() if value is not None}:
@@ -88,27 +89,14 @@ def settings_for(options: UpOptions, simulators: Sequence[Simulator], environ: M
     return load(discover.setting_sections(), path=path, environ=environ, overrides=overrides)
 
 
-async def _serve(
-    settings: Settings,
-    options: UpOptions,
-    simulators: Sequence[Simulator],
-    chosen: Roles | None,
-    on_started: Callable[[Started], None],
-) -> None:
-    stopping = asyncio.Event()
-    # Around the drain, too: a second signal has to be heard then.
-    with signals.handled(stopping.set), parent.watched(os.environ, stopping.set):
-        async with gateway(settings, simulators=simulators, demo=options.demo, clock=SystemClock(), roles=chosen) as (
-            started,
-            failed,
-        ):
-            _spare_the_collector()
-            on_started(started)
-            waits = [asyncio.create_task(event.wait()) for event in (stopping, failed)]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+async def _serve(settings: Settings, on_started: Callable[[Started], None], **parts: Any) -> None:
+    async with (
+        process.told_to_end() as stopping,
+        gateway(settings, clock=SystemClock(), **parts) as (started, failed),
+    ):
+        process.spare_the_collector()
+        on_started(started)
+        await process.first_of(stopping, failed)
 
 
 @asynccontextmanager
@@ -120,10 +108,12 @@ async def gateway(
     clock: Clock,
     services: Sequence[Service] | None = None,
     roles: Roles | None = None,
+    beside: Sequence[Program] = (),
 ) -> AsyncIterator[tuple[Started, asyncio.Event]]:
     """Run the gateway until the block is left, then drain it. Yields what to tell, and an event set if a part fails.
 
-    With `roles`, only those of the services. Raises TocsinError where it cannot start.
+    With `roles`, only those of the services. What runs `beside` them is drained before them. Raises TocsinError where
+    it cannot start.
     """
     http = settings.section("http", sections.Http)
     release = installed_version("tocsin")
@@ -143,11 +133,13 @@ async def gateway(
             )
         )
         key = await _first_key(wired, settings, roles, demo=demo)
+        others = [await stack.enter_async_context(program(_ground(wired.context))) for program in beside]
         running = await stack.enter_async_context(
             host.running(
                 wired.context,
                 [each for each in services or discover.services() if roles is None or each.name in roles.services],
                 version=release,
+                before=[part for parts in others for part in parts],
                 extra=wired.loops,
                 routers=[
                     keys_api.router(wired.keys, wired.publish, randbytes=secrets.token_bytes),
@@ -167,6 +159,10 @@ async def gateway(
             channels=frozenset(wired.context.channels),
         )
         yield started, running.failed
+
+
+def _ground(context: Context) -> Ground:
+    return Ground(log=context.log, publisher=context.publisher, metrics=context.metrics, clock=context.clock)
 
 
 async def _first_key(
@@ -198,22 +194,3 @@ def _roles(options: UpOptions, settings: Settings) -> Roles | None:
         name = min(idle)
         raise SettingsError(f"the channel {name} is off: no provider is set for it; see docs/channels/{name}.md")
     return chosen
-
-
-def _spare_the_collector() -> None:
-    """Keep the garbage collector from walking again and again over what stays for as long as the process.
-
-    Records in flight are freed by their reference counts; a collection of the oldest generation walks over all that
-    is held in memory, and everybody waits for it.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS, 20, 100)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if sys.platform == "win32":
-        return None
-    import uvloop  # noqa: PLC0415 - not to be had on Windows
-
-    return uvloop.new_event_loop

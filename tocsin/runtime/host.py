@@ -60,26 +60,38 @@ async def running(
     services: Sequence[Service],
     *,
     version: str,
+    before: Sequence[Part] = (),
     extra: Sequence[Loop] = (),
     routers: Sequence[APIRouter] = (),
 ) -> AsyncIterator[Running]:
     """Build the services and run their loops until the block is left; then drain them in order.
 
+    `before` are parts that hand work to the services, and are drained before them. Raises LoopFailed on the way out if
+    a loop failed.
+    """
+    parts = [*before, *(service.build(context) for service in services)]
+    async with at_work(parts, extra=extra) as failed:
+        yield Running(app=assemble(context, parts, routers, version=version), failed=failed)
+
+
+@asynccontextmanager
+async def at_work(parts: Sequence[Part], *, extra: Sequence[Loop] = ()) -> AsyncIterator[asyncio.Event]:
+    """Run the loops of these parts until the block is left; then drain them in order. Yields the event of a failure.
+
     Raises LoopFailed on the way out if a loop failed.
     """
-    parts = [service.build(context) for service in services]
     failed = asyncio.Event()
     loops = [loop for part in parts for loop in part.loops] + list(extra)
     tasks = {loop: asyncio.create_task(_watched(loop, failed), name=loop.name) for loop in loops}
     try:
-        yield Running(app=assemble(context, parts, routers, version=version), failed=failed)
+        yield failed
     finally:
         await _drain(parts, extra, tasks)
         for part in parts:
             if part.aclose is not None:
                 await part.aclose()
     if failed.is_set():
-        raise LoopFailed("a part of the gateway failed; see the log")
+        raise LoopFailed("a part of it failed; see the log")
 
 
 async def _watched(loop: Loop, failed: asyncio.Event) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -10,7 +9,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from tocsin.errors import SettingsError
+from tocsin.net.listening import bound
 
 _GRACE_SECONDS = 10
 
@@ -26,17 +25,8 @@ class _Server(uvicorn.Server):
 
 def listen(host: str, port: int, *, key: str | None = None) -> socket.socket:
     """Return a bound socket. Raises SettingsError, naming the setting `key` if any, where the port cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        why = "is in use by another program" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
-        other = f"another with TOCSIN__{key.replace('.', '__').upper()}=8081" if key else "another port"
-        raise SettingsError(f"{host}:{port} {why}. Stop that program, or choose {other}") from None
-    return listening
+    other = f"another with TOCSIN__{key.replace('.', '__').upper()}=8081" if key else "another port"
+    return bound(host, port, advice=f". Stop that program, or choose {other}")
 
 
 @asynccontextmanager
@@ -54,13 +44,37 @@ async def serving(app: FastAPI, listening: socket.socket) -> AsyncIterator[str]:
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]), name="tocsin-http")
-    host, port = listening.getsockname()[:2]
     try:
         while not server.started:
             if task.done():
                 await task
             await asyncio.sleep(0.005)
-        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        yield url_of(listening)
     finally:
         server.should_exit = True
         await task
+
+
+class Serving:
+    """Fulfils `Loop`: an app on a port of its own, for a program beside the gateway."""
+
+    def __init__(self, app: FastAPI, listening: socket.socket, *, name: str) -> None:
+        self.name = name
+        self._app = app
+        self._listening = listening
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """See `Loop`."""
+        async with serving(self._app, self._listening):
+            await self._stopping.wait()
+
+    def stop(self) -> None:
+        """See `Loop`."""
+        self._stopping.set()
+
+
+def url_of(listening: socket.socket) -> str:
+    """Return the URL of what is served on a socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

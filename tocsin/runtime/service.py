@@ -16,6 +16,7 @@ from tocsin.consume.loop import Loop
 from tocsin.eventlog.port import EventLog, Publisher
 from tocsin.ledger.port import Ledger
 from tocsin.observe.metrics import Metrics
+from tocsin.runtime.trial import OpenTrial
 from tocsin.runtime.wakeups import Wakeups
 from tocsin.settings.values import Settings
 from tocsin.store.engine import Store
@@ -121,12 +122,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A service. `settings` are its sections by name; `tables` are the tables that it owns in the store."""
+    """A service. `settings` are its sections by name; `tables` are the tables that it owns in the store.
+
+    `trial` is of the one that has the rules.
+    """
 
     name: str
     settings: Mapping[str, type[msgspec.Struct]]
     build: Callable[[Context], Part]
     tables: MetaData | None = None
+    trial: OpenTrial | None = None
 
 
 class OpenSimulator(Protocol):

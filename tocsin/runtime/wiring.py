@@ -91,12 +91,17 @@ async def wired(
 
 async def _templates(settings: Settings, versions: TemplateVersions) -> Catalogue:
     """Return the templates on disk, and keep their versions: a delivery is pinned to the one it was accepted with."""
-    configured = settings.section("templates", sections.Templates)
-    limits = Limits(seconds=configured.max_render_ms / 1000, output=configured.max_output_bytes)
-    found = catalogue.load(_template_root(configured.root), default_locale=configured.default_locale, limits=limits)
+    found = templates_on_disk(settings)
     current = [template for name in found.names() if (template := found.current(name)) is not None]
     await versions.keep({(template.name, template.version): template.files for template in current})
     return found
+
+
+def templates_on_disk(settings: Settings) -> Catalogue:
+    """Return the templates that the settings name. Raises SettingsError, TemplateError."""
+    configured = settings.section("templates", sections.Templates)
+    limits = Limits(seconds=configured.max_render_ms / 1000, output=configured.max_output_bytes)
+    return catalogue.load(_template_root(configured.root), default_locale=configured.default_locale, limits=limits)
 
 
 def _template_root(configured: str) -> Path:

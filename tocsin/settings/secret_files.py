@@ -47,7 +47,7 @@ class FileWatch:
         return changed
 
     def _look(self) -> dict[str, Stamp]:
-        return {key: _stamp(path) for key, path in self._files.items()}
+        return {key: stamp(path) for key, path in self._files.items()}
 
 
 def _of(name: str, section: msgspec.Struct) -> Iterator[tuple[str, Path]]:
@@ -58,7 +58,8 @@ def _of(name: str, section: msgspec.Struct) -> Iterator[tuple[str, Path]]:
             yield from ((f"{name}.{key}[{index}]", Path(each)) for index, each in enumerate(value))
 
 
-def _stamp(path: Path) -> Stamp:
+def stamp(path: Path) -> Stamp:
+    """Return what the file system says of a file, links followed; None where there is none."""
     try:
         found = os.stat(path)  # noqa: PTH116 - the same, and cheaper
     except OSError:

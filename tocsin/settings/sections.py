@@ -23,6 +23,9 @@ Secret = Annotated[str, msgspec.Meta(extra={"secret": True})]
 # Without what would end, or mean something else, in a header field or before a path.
 _PLAIN_URL = re.compile(r'[^\x00-\x20?#<>"\x7f-\U0010ffff]{0,200}')
 
+# What Kafka takes as the name of a topic.
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+
 
 class Top(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of no section."""
@@ -166,6 +169,22 @@ class Templates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     max_output_bytes: Count = 512 * KIB
 
 
+class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[rules]`: what makes notifications of business events, and the topics that those are on."""
+
+    root: str = ""
+    topics: tuple[Name, ...] = ()
+
+    def __post_init__(self) -> None:
+        for topic in self.topics:
+            if not _TOPIC.fullmatch(topic) or topic.strip(".") == "":
+                raise ValueError("topics must each be 1 to 249 of a-z, A-Z, 0-9, dot, hyphen and underscore")
+            if topic.startswith("notifications."):
+                raise ValueError("topics must not be Tocsin's own: write requests to notifications.requests instead")
+        if len(set(self.topics)) < len(self.topics):
+            raise ValueError("topics must not name one twice")
+
+
 class Audit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[audit]`: the reconciler that looks for deliveries which did not end."""
 
@@ -192,6 +211,7 @@ def core() -> dict[str, type[msgspec.Struct]]:
         "retry": Retry,
         "delivery": Delivery,
         "templates": Templates,
+        "rules": Rules,
         "audit": Audit,
         "idempotency": Idempotency,
     }

@@ -83,3 +83,7 @@ def test_every_group_has_a_name_of_its_own() -> None:
 
     assert len({*workers, *sinks}) == len(workers) + len(sinks)
     assert topics.sink_group("audit", "ingest") == "tocsin.audit.ingest"
+
+
+def test_topics_of_events_are_those_that_were_named() -> None:
+    assert [(spec.name, spec.kind) for spec in topics.of_events(["shop.orders"])] == [("shop.orders", "event")]

@@ -60,6 +60,21 @@ def test_a_missing_topic_is_made(wanted: Wanted) -> None:
     assert "12 partitions, 3 copies, kept for 168 h" in step.why
 
 
+def test_a_topic_of_somebody_elses_events_is_made_where_it_is_missing_and_left_as_it_is(layout: Layout) -> None:
+    events = layout.wanted(TopicSpec(name="shop.orders", kind="event"))
+    there = found(events, partitions=3, replication=1, retention_ms="1000", cleanup_policy="compact")
+
+    assert [(step.action, step.blocking) for step in steps(events, None)] == [("create", True)]
+    assert steps(events, there) == []
+
+
+def test_a_list_of_before_there_were_events_holds(tmp_path: Path) -> None:
+    path = tmp_path / "topics.toml"
+    path.write_text(PACKAGED.read_text().partition("[kinds.event]")[0])
+
+    assert layouts.load(path, replication=1) == layouts.load(PACKAGED, replication=1)
+
+
 def test_partitions_are_added_and_never_taken(wanted: Wanted) -> None:
     [grow] = steps(wanted, found(wanted, partitions=4))
     [refuse] = steps(wanted, found(wanted, partitions=24))

@@ -14,6 +14,7 @@ import pytest
 from producer import asyncapi, request
 from producer.check import Checked, Checker
 from producer.request import Refusal, Request, RequestReader
+from tests.support import ruling
 from tests.support.asyncapi import Messages, references, resolved
 from tests.support.requesting import DOCUMENT, MAX_BYTES, STRUCTURED, bare, binary, structured
 from tests.unit.producer.test_requests import NOW, received
@@ -51,6 +52,19 @@ def test_every_reference_leads_somewhere() -> None:
 
     assert len(found) > 30
     assert all(resolved(FOUND, reference) is not None for reference in found)
+
+
+def test_topics_of_events_are_in_it_where_there_are_some(schema: Schema) -> None:
+    found = asyncapi.document(schema.document, events=["shop.orders", "shop.payments"])
+    messages = Messages(found, "shop.orders")
+
+    jsonschema.Draft7Validator(STRUCTURE).validate(found)
+    assert all(resolved(found, reference) is not None for reference in references(found))
+    assert found["channels"]["shop.payments"]["address"] == "shop.payments"
+    taking = found["operations"]["takeEvent.shop.orders"]
+    assert taking["bindings"]["kafka"]["groupId"] == {"const": topics.rules_group()}
+    for name, record in (("binaryEvent", ruling.binary), ("structuredEvent", ruling.structured)):
+        assert messages.of(received(record(ruling.event("1")))) == [name]
 
 
 @pytest.mark.parametrize("operation", ["takeRequest", "tellEvent"])

@@ -26,22 +26,27 @@ class KindSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class KindTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every kind that there is."""
+    """Every kind that there is. A file of before there were events need not say what their topics are like."""
 
     delivery: KindSettings
     retry: KindSettings
     dlq: KindSettings
     audit: KindSettings
+    event: KindSettings = KindSettings(partitions=12, retention_hours=168)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """One topic as it should be. `configs` are Kafka's own names and values."""
+    """One topic as it should be. `configs` are Kafka's own names and values.
+
+    One that is not `ours` is made where it is missing, and else left as it is.
+    """
 
     name: str
     partitions: int
     replication: int
     configs: Mapping[str, str]
+    ours: bool = True
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,6 +80,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 "message.timestamp.type": "LogAppendTime",
                 "unclean.leader.election.enable": "false",
             },
+            ours=spec.kind != "event",
         )
 
 

@@ -52,6 +52,8 @@ def _of(wanted: Wanted, found: Found | None, *, shorter_retention: bool) -> Iter
         yield Step(action="create", topic=name, why=why, blocking=True)
         yield from _weak(name, wanted.replication, wanted.configs[_IN_SYNC])
         return
+    if not wanted.ours:
+        return
     if found.partitions < wanted.partitions:
         why = f"has {found.partitions} partitions instead of {wanted.partitions}"
         yield Step(action="grow", topic=name, why=why, blocking=True)
