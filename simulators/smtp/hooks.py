@@ -60,7 +60,7 @@ class Hooks:
         fault = self.faults.at("body", envelope.rcpt_tos)
         accepted = ""
         if fault is None or fault.refusal is None:
-            accepted = f"250 2.0.0 OK: received as {self._record(envelope)}"
+            accepted = f"250 2.0.0 OK: queued as {self._record(envelope)}"
         return await server.suffer(fault) or accepted
 
     def _record(self, envelope: Envelope) -> int:

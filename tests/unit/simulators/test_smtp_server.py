@@ -35,7 +35,7 @@ async def test_a_mail_arrives_byte_for_byte(port: int, mailbox: Mailbox, clock: 
     (mail,) = mailbox.newest()
     assert (mail.raw, mail.mail_from, mail.at) == (RAW, "shop@example.org", clock.now())
     assert mail.recipients == ("anna@example.org", "bert@example.org")
-    assert answer == f"2.0.0 OK: received as {mail.id}"
+    assert answer == f"2.0.0 OK: queued as {mail.id}"
 
 
 async def test_one_connection_carries_many_mails(port: int, mailbox: Mailbox) -> None:

@@ -1,0 +1,1 @@
+"""A shop of five small services, whose events Tocsin turns into notifications."""

@@ -1,0 +1,1 @@
+"""The customers service: who buys here, and how they are reached."""

@@ -1,0 +1,1 @@
+"""The orders service: it takes orders, and knows of each how far it has come."""

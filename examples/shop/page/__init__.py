@@ -1,0 +1,1 @@
+"""The page: customers, orders, and what happens to them as it happens. It decides nothing; it only looks."""

@@ -1,0 +1,1 @@
+"""The payments service: it takes the money for an order, and gives it back."""

@@ -1,0 +1,1 @@
+"""The shipping service: it packs what is reserved and sends it."""
