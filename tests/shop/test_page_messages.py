@@ -47,7 +47,8 @@ async def simulating(*, html: str | None, at: timedelta = timedelta()) -> AsyncI
 async def delivered(directory: Path, simulators: str, **data: Any) -> AsyncIterator[Page]:
     """Run the page, with one mail that was delivered."""
     async with pages.running(directory, simulators=simulators) as page:
-        records = notification(1, Event.ATTEMPTED, Event.DELIVERED, metadata={"order_id": "1"}, provider_id="1", **data)
+        told = {"provider_id": "1", **data}
+        records = notification(1, Event.ATTEMPTED, Event.DELIVERED, metadata={"order_id": "1"}, **told)
         await page.happened(*records)
         await page.told(3)
         yield page
