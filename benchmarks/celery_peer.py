@@ -16,7 +16,7 @@ from benchmarks.options import Options
 WORKER = ("--pool", "prefork", "--concurrency", "2")
 REDIS = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
 _QUEUE, _UNACKNOWLEDGED = "celery", "unacked"
-_POLL = 0.1
+_POLL = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,12 @@ class Gateway:
             known=sum(states.values()), retrying=states.get("retrying", 0), delivered=states.get("delivered", 0)
         )
 
+    def passed(self) -> int:
+        """Return how far the audit has come, in records. Costs next to nothing, where to count rows costs a core's
+        fifth while it is watched."""
+        query = "SELECT coalesce(sum(next_offset), 0) FROM consumer_offsets WHERE consumer_group LIKE 'tocsin.audit.%'"
+        return int(self.backend.rows(query)[0][0])
+
     def events(self) -> int:
         """Return how many audit rows there are."""
         return int(self.backend.rows("SELECT count(*) FROM events")[0][0])

@@ -77,7 +77,7 @@ class Ingest:
         sink: Sink,
         metrics: Metrics,
         clock: Clock,
-        limit: int = 2000,
+        limit: int = 500,
         on_committed: Callable[[Sequence[Received]], None] = _nobody,
     ) -> None:
         self._name = name
