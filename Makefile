@@ -1,4 +1,5 @@
 # make run    set up, start the gateway with its simulators, and show it working
+# make shop   the same with the shop of examples/shop beside it
 # make test   set up and pass every test
 # make check  lint, types and architecture
 
@@ -7,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos check fix lock bench bench-channels kafka tools clean
+.PHONY: help run shop test chaos check fix lock bench bench-channels kafka tools clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16
@@ -20,11 +21,15 @@ run: .venv/runtime ## Start the gateway with its simulators, and show it working
 	@exec $(BIN)/tocsin up --demo
 endif
 
+shop: .venv/runtime ## Open the shop of examples/shop: a gateway, its simulators, and five services that use it
+	@exec $(BIN)/python -m examples.shop
+
+# More processes than two cores: a third of the time a test waits, for a server, a process or a deadline.
 test: .venv/development tools ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 chaos: .venv/development ## Prove the promises under crashes, power cuts and full disks, in their long forms
-	$(BIN)/python -m pytest tests/chaos tests/flow/test_lifecycle_machine.py --long -p no:cacheprovider -s
+	$(BIN)/python -m pytest tests/chaos tests/flow/test_lifecycle_machine.py tests/shop/test_load.py --long -p no:cacheprovider -s
 
 check: .venv/development ## Lint, types, architecture
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ random() { # 32 random bytes in 43 characters: A-Z a-z 0-9 - _
 
 # PostgreSQL's, for itself and for its clients. It holds once the database is made: to change it, ALTER ROLE as well.
 [ -e postgres-password ] || printf '%s\n' "$(random)" >postgres-password
-[ -e pgpass ] || printf '*:*:tocsin:tocsin:%s\n' "$(cat postgres-password)" >pgpass
+[ -e pgpass ] || printf '*:*:*:tocsin:%s\n' "$(cat postgres-password)" >pgpass
 
 # The first API key, with all scopes. `tocsin keys create` makes others with it.
 [ -e bootstrap-key ] || printf 'tcs_%s\n' "$(random)" >bootstrap-key

@@ -74,9 +74,11 @@ class RuleBook:
         if before is not None and before.stamp == stamp and not before.mistakes:
             return before
         try:
-            return Entry(stamp=stamp, rules=form.read(path, self._vocabulary))
+            found = Entry(stamp=stamp, rules=form.read(path, self._vocabulary))
         except BrokenFile as broken:
-            return Entry(stamp=stamp, rules=before.rules if before else (), mistakes=broken.mistakes)
+            found = Entry(stamp=stamp, rules=before.rules if before else (), mistakes=broken.mistakes)
+        # One that was written while it was read may be half of what it will be: an empty file has no mistake.
+        return found if before is None or folder.unchanged(path, stamp) else before
 
 
 def opened(root: Path, vocabulary: Vocabulary, *, required: bool) -> RuleBook:

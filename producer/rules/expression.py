@@ -6,6 +6,7 @@ Source: the JMESPath specification (jmespath.org). Why it is this language: ADR 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import jmespath
@@ -58,6 +59,9 @@ class Expression:
             raise Failed(f"fails with {type(error).__name__}") from None
         if _deeper(found, MAX_RESULT_DEPTH):
             raise Failed(f"finds what is nested deeper than {MAX_RESULT_DEPTH} levels")
+        if not _finite(found):
+            # As to_number('nan') does. In the log it would be null.
+            raise Failed("finds a number that JSON does not have")
         return found
 
     def holds(self, document: Any) -> bool:
@@ -145,6 +149,18 @@ def _nodes(tree: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], int]]:
         yield node, depth
         # A slice's children are its numbers.
         waiting.extend((child, depth + 1) for child in node["children"] if isinstance(child, dict))
+
+
+def _finite(value: Any) -> bool:
+    """Return whether all numbers are such as JSON has."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, float) and not isfinite(each):
+            return False
+        if isinstance(each, dict | list):
+            waiting.extend(each.values() if isinstance(each, dict) else each)
+    return True
 
 
 def _deeper(value: Any, depth: int) -> bool:

@@ -33,3 +33,8 @@ def files(root: Path, *, required: bool) -> Files:
             raise
         return {}
     return {path: stamp(path) for path in found}
+
+
+def unchanged(path: Path, before: Stamp) -> bool:
+    """Return whether a file is the one that was looked at."""
+    return stamp(path) == before

@@ -52,7 +52,11 @@ def read(path: FilePath, vocabulary: Vocabulary) -> Sequence[Rule]:
     except SettingsError as error:
         raise BrokenFile([_unread(path, str(error))]) from None
     reader = _Reader(file, vocabulary)
-    rules = reader.rules()
+    try:
+        rules = reader.rules()
+    except RecursionError:
+        # TOML's reader goes deeper than the reader of its rules.
+        raise BrokenFile([Mistake(key=path.name, source=f"file {path}", detail="is nested too deeply")]) from None
     if reader.mistakes:
         # In the order of the file, for whoever goes through it.
         raise BrokenFile([mistake for _, mistake in sorted(reader.mistakes, key=lambda each: each[0])])

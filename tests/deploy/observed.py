@@ -2,25 +2,28 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
 from prometheus_client import Counter
 from prometheus_client.metrics import MetricWrapperBase
 
+from examples.shop.kit.metrics import ShopMetrics
 from tests.deploy.composing import DEPLOY
 from tocsin.observe.metrics import Metrics
 
 DASHBOARD = DEPLOY / "grafana" / "dashboards" / "tocsin.json"
+SHOP = DASHBOARD.with_name("shop.json")
 ALERTS = DEPLOY / "prometheus" / "alerts.yml"
 PROMETHEUS = DEPLOY / "prometheus" / "prometheus.yml"
 
 _GRAFANA = {"$__rate_interval": "1m", "$__range": "1h", "$channel": ".*"}
 
 
-def dashboard() -> dict[str, Any]:
-    """Return the dashboard."""
-    found: dict[str, Any] = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+def dashboard(path: Path = DASHBOARD) -> dict[str, Any]:
+    """Return a dashboard."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
@@ -30,12 +33,12 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def panels() -> Iterator[dict[str, Any]]:
-    """Return what the dashboard shows, without the rows' headings."""
-    return (panel for panel in dashboard()["panels"] if panel["type"] != "row")
+    """Return what the dashboards show, without the rows' headings."""
+    return (panel for path in (DASHBOARD, SHOP) for panel in dashboard(path)["panels"] if panel["type"] != "row")
 
 
 def queries() -> list[str]:
-    """Return every query of the dashboard and the alerts, Grafana's variables replaced."""
+    """Return every query of the dashboards and the alerts, Grafana's variables replaced."""
     asked = [target["expr"] for panel in panels() for target in panel["targets"]] + [rule["expr"] for rule in alerts()]
     for name, value in _GRAFANA.items():
         asked = [query.replace(name, value) for query in asked]
@@ -44,13 +47,16 @@ def queries() -> list[str]:
 
 def labels() -> dict[str, set[str]]:
     """Return every metric of ours with its labels."""
-    known = _metrics(Metrics(version="test"))
+    metrics = Metrics(version="test")
+    ShopMetrics(metrics.registry)
+    known = _metrics(metrics)
     return {each._name + ("_total" if isinstance(each, Counter) else ""): set(each._labelnames) for each in known}
 
 
 def rendered() -> str:
     """Return a /metrics page on which every metric has a value."""
     metrics = Metrics(version="test")
+    ShopMetrics(metrics.registry)
     for each in _metrics(metrics):
         if each._labelnames:
             each.labels(*(f"a_{label}" for label in each._labelnames))

@@ -4,14 +4,20 @@ import json
 import re
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
 import typer
 from typer.core import TyperGroup
 
+from examples.shop import __main__ as shop
+from examples.shop import roster
+from examples.shop.kit import topics
+from examples.shop.kit.settings import ShopSettings, from_environment
 from tests.deploy import composing
 from tests.deploy.composing import DEPLOY, FILES
 from tocsin.cli.main import build
@@ -27,6 +33,7 @@ OURS = "tocsin:local"
 OTHERS = {"TOCSIN_BOOTSTRAP_KEY", "TOCSIN_CONFIG"}
 
 
+@cache
 def project() -> composing.Tree:
     """Return all files together, with the variables as `.env.example` has them."""
     # What the simulators take the place of comes before them.
@@ -43,6 +50,16 @@ def services() -> Mapping[str, Any]:
 def ours() -> list[str]:
     """Return those that run a command of ours."""
     return [name for name, service in services().items() if service["image"] == OURS]
+
+
+def of_shop() -> list[str]:
+    """Return those of them that are the shop's: their entry point is another one than the image's."""
+    return [name for name in ours() if "entrypoint" in services()[name]]
+
+
+def of_tocsin() -> list[str]:
+    """Return those of them that run `tocsin`."""
+    return [name for name in ours() if name not in of_shop()]
 
 
 @pytest.mark.parametrize("name", [*FILES, composing.COMMON])
@@ -105,7 +122,7 @@ def test_the_example_shows_the_defaults() -> None:
                 assert value == default, variable
 
 
-@pytest.mark.parametrize("name", ours())
+@pytest.mark.parametrize("name", of_tocsin())
 def test_a_command_is_one_of_ours_with_what_it_takes(name: str) -> None:
     words = [str(word) for word in services()[name]["command"]]
     command, rest = typer.main.get_command(build()), words
@@ -129,6 +146,45 @@ def test_a_service_is_given_settings_that_are_settings(name: str) -> None:
 
     others = {key.removesuffix("_FILE") for key in given if key.startswith("TOCSIN") and "__" not in key}
     assert others <= OTHERS
+
+
+def test_the_shop_has_a_container_for_each_of_its_services_with_a_database_of_its_own() -> None:
+    given = {name: services()[name] for name in of_shop()}
+    databases = {
+        name: from_environment(service["environment"], data=Path()).databases for name, service in given.items()
+    }
+    of_all = databases.pop("shop-setup")
+
+    assert {name for name in given if given[name]["command"][0] == name} == {each.name for each in roster.SERVICES}
+    assert databases == {name: {name: of_all[name]} for name in databases}
+    assert len(set(of_all.values())) == len(of_all) == len(roster.SERVICES)
+
+
+@pytest.mark.parametrize("name", of_shop())
+def test_a_command_of_the_shop_is_one_with_what_it_takes(name: str) -> None:
+    service = services()[name]
+    module, *words = [*service["entrypoint"], *service["command"]][2:]
+    told = shop.parsed(words)
+
+    assert service["entrypoint"][:2] == ["python", "-m"]
+    assert module == shop.MODULE
+    assert told.services == ((shop.SETUP,) if name == "shop-setup" else (name,))
+    assert told.host == "0.0.0.0"
+    assert {urlsplit(url).hostname: urlsplit(url).port for url in told.places.values()} == (
+        dict.fromkeys(topics.SERVICES, told.port) if name == "page" else {}
+    )
+    assert all(urlsplit(url).hostname == service for service, url in told.places.items())
+
+
+def test_the_gateway_reads_the_topics_and_the_rules_of_the_shop() -> None:
+    names = ",".join(topics.of_services(topics.SERVICES, ShopSettings()))
+    api = services()["api"]
+    mounted = {volume["target"]: volume["source"] for volume in api["volumes"]}
+
+    assert services()["topics"]["environment"]["TOCSIN__RULES__TOPICS"] == names
+    assert api["environment"]["TOCSIN__RULES__TOPICS"] == names
+    assert DEPLOY / mounted[api["environment"]["TOCSIN__RULES__ROOT"]] == DEPLOY / "../examples/shop/gateway/rules"
+    assert mounted[api["environment"]["TOCSIN__TEMPLATES__ROOT"]] == "../examples/shop/gateway/templates"
 
 
 def test_the_base_runs_every_service_but_the_channels_on_one_port() -> None:
@@ -198,16 +254,19 @@ def test_what_is_published_and_checked_is_what_is_listened_on(name: str) -> None
     service = services()[name]
     words = [str(word) for word in service["command"]]
     environment = service["environment"]
-    port = words[words.index("--port") + 1] if "--port" in words else environment.get("TOCSIN__HTTP__PORT")
+    if name in of_shop():
+        port: str | None = str(shop.parsed(words).port)
+    else:
+        port = words[words.index("--port") + 1] if "--port" in words else environment.get("TOCSIN__HTTP__PORT")
     checked = re.findall(r"HTTPConnection\('127\.0\.0\.1', (\d+)", " ".join(service["healthcheck"].get("test", [])))
 
     assert all(str(composing.port_of(each)[2]) == port for each in service.get("ports", []))
     assert checked == ([] if service["healthcheck"].get("disable") else [port])
 
 
-def test_channels_can_be_scaled() -> None:
-    for channel in discover.channels():
-        assert {"ports", "container_name", "hostname"} & services()[channel].keys() == set()
+def test_channels_and_services_of_the_shop_can_be_scaled() -> None:
+    for name in (*discover.channels(), *topics.SERVICES):
+        assert {"ports", "container_name", "hostname"} & services()[name].keys() == set()
 
 
 @pytest.mark.parametrize("name", services())
@@ -227,7 +286,7 @@ def test_a_container_of_ours_runs_as_nobody_and_is_given_time_to_drain(name: str
     service = services()[name]
 
     assert service["user"] == "1000:1000"
-    if service["command"][0] == "run":
+    if service["command"][0] == "run" or (name in of_shop() and not service["healthcheck"].get("disable")):
         assert int(service["stop_grace_period"].removesuffix("s")) > 28 + 2
 
 
@@ -304,7 +363,7 @@ def test_secrets_are_made_once_for_their_owner_only(tmp_path: Path) -> None:
     assert set(made) == set(again) == wanted
     assert {(tmp_path / name).stat().st_mode & 0o777 for name in made} == {0o600}
     assert well_formed(made["bootstrap-key"].strip())
-    assert made["pgpass"] == f"*:*:tocsin:tocsin:{made['postgres-password']}"
+    assert made["pgpass"] == f"*:*:*:tocsin:{made['postgres-password']}"
     assert made["smtp-password"] == ""
     assert {name for name in made if made[name] != again[name]} == {"bootstrap-key"}
 

@@ -10,6 +10,7 @@ import yaml
 from audit.ingest import AuditSink
 from dlq.followup import FollowupSink
 from dlq.ingest import DeadLetterSink
+from examples.shop.start import Options
 from producer.suppressing import SuppressionSink
 from tests.deploy import composing, observed, peers
 from tests.deploy.composing import DEPLOY
@@ -56,13 +57,13 @@ def test_every_metric_that_is_asked_for_exists_with_the_labels_that_are_asked_fo
     for query in observed.queries():
         # Selectors and ranges apart from the words around them.
         bare = re.sub(r'"[^"]*"', '""', query)
-        for name, selector in re.findall(r"\b((?:tocsin|process)_\w+|up\b)(?:\{([^}]*)\})?", bare):
+        for name, selector in re.findall(r"\b((?:tocsin|shop|process)_\w+|up\b)(?:\{([^}]*)\})?", bare):
             family = re.sub(r"_(bucket|sum|count)$", "", name)
             assert family in known.keys() | PROCESS, f"{name} in {query}"
             asked = set(re.findall(r"(\w+)\s*(?:=|!)", selector))
             assert asked <= known.get(family, set()) | SCRAPED, f"{name}{{{selector}}}"
         grouped = {label for each in re.findall(r"by \(([^)]*)\)", bare) for label in re.findall(r"\w+", each)}
-        metrics = {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"\btocsin_\w+", bare)}
+        metrics = {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"\b(?:tocsin|shop)_\w+", bare)}
         available = set().union(*(known[name] for name in metrics)) if metrics else set()
         assert grouped <= available | SCRAPED | {"le"}, query
 
@@ -114,17 +115,17 @@ def test_every_service_that_has_metrics_is_scraped_where_it_listens() -> None:
     project = composing.load(
         ["compose.yaml", *(n for n in composing.FILES if n != "compose.yaml")], composing.example()
     )
-    [job] = [
-        job for job in yaml.safe_load(observed.PROMETHEUS.read_text())["scrape_configs"] if "dns_sd_configs" in job
-    ]
-    [found] = job["dns_sd_configs"]
-    running = {
-        name: int(service["environment"]["TOCSIN__HTTP__PORT"])
-        for name, service in project["services"].items()
-        if service.get("command", [""])[0] == "run"
-    }
+    jobs = {job["job_name"]: job for job in yaml.safe_load(observed.PROMETHEUS.read_text())["scrape_configs"]}
+    running: dict[str, dict[str, int]] = {"tocsin": {}, "shop": {}}
+    for name, service in project["services"].items():
+        if service.get("command", [""])[0] == "run":
+            running["tocsin"][name] = int(service["environment"]["TOCSIN__HTTP__PORT"])
+        elif "entrypoint" in service and not service["healthcheck"].get("disable"):
+            running["shop"][name] = Options().port
 
-    assert running == dict.fromkeys(found["names"], found["port"])
+    for job, listening in running.items():
+        [found] = jobs[job]["dns_sd_configs"]
+        assert listening == dict.fromkeys(found["names"], found["port"]), job
 
 
 def test_the_dashboard_is_provisioned_from_where_it_is_mounted() -> None:
@@ -145,10 +146,12 @@ def test_the_dashboard_is_provisioned_from_where_it_is_mounted() -> None:
     }
 
 
-def test_the_dashboards_panels_do_not_lie_on_each_other() -> None:
-    places = [panel["gridPos"] for panel in observed.dashboard()["panels"]]
+@pytest.mark.parametrize("path", [observed.DASHBOARD, observed.SHOP], ids=lambda path: str(path.name))
+def test_the_dashboards_panels_do_not_lie_on_each_other(path: Path) -> None:
+    panels = observed.dashboard(path)["panels"]
+    places = [panel["gridPos"] for panel in panels]
     cells = [(x, y) for p in places for x in range(p["x"], p["x"] + p["w"]) for y in range(p["y"], p["y"] + p["h"])]
-    ids = [panel["id"] for panel in observed.dashboard()["panels"]]
+    ids = [panel["id"] for panel in panels]
 
     assert len(set(cells)) == len(cells)
     assert max(x for x, _ in cells) < 24

@@ -87,7 +87,7 @@ class Topology:
 
     async def completed(self, service: str) -> None:
         """Run a service that ends. Fails the test unless it ends well."""
-        process = await self._start(service, ["tocsin", *self._command(service)])
+        process = await self._start(service, [*self._program(service), *self._command(service)])
         try:
             code = await asyncio.wait_for(process.wait(), 60)
         finally:
@@ -97,9 +97,12 @@ class Topology:
         assert code == 0, f"{service} ended with {code}:\n{self.log(service)}"
 
     @asynccontextmanager
-    async def running(self, service: str, program: Sequence[str] = ("tocsin",)) -> AsyncIterator[None]:
-        """Run a service, from when its health check says that it is healthy until the block is left."""
-        process = await self._start(service, [*program, *self._command(service)])
+    async def running(self, service: str, program: Sequence[str] = ()) -> AsyncIterator[None]:
+        """Run a service, from when its health check says that it is healthy until the block is left.
+
+        `program` is run in place of ours.
+        """
+        process = await self._start(service, [*(program or self._program(service)), *self._command(service)])
         try:
             await self._healthy(service, process)
             yield
@@ -115,6 +118,10 @@ class Topology:
     def log(self, service: str) -> str:
         """Return what a service has said."""
         return (self._folder / f"{service}.log").read_text(errors="replace")
+
+    def _program(self, service: str) -> list[str]:
+        """Return the entry point: the image's, unless the service has another one."""
+        return [self.mapped(service, word) for word in self.services[service].get("entrypoint", ["tocsin"])]
 
     def _command(self, service: str) -> list[str]:
         return [self.mapped(service, str(word)) for word in self.services[service]["command"]]

@@ -42,10 +42,13 @@ def read(path: FilePath) -> File:
     except OSError as error:
         raise SettingsError(f"file {path}: cannot be read: {error.strerror or error}") from error
     try:
-        tree = tomllib.loads(text)
+        return File(path=path, tree=tomllib.loads(text), lines=dict(_places(text)))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"file {path}{_worded(error, text)}") from None
-    return File(path=path, tree=tree, lines=dict(_places(text)))
+    except (ValueError, RecursionError):
+        # Not the file's grammar, but what Python can hold: 4,300 digits, and its own stack.
+        what = "it is nested too deeply, or has a number that is too long"
+        raise SettingsError(f"file {path}: cannot be read: {what}") from None
 
 
 def _worded(error: tomllib.TOMLDecodeError, text: str) -> str:

@@ -1,23 +1,28 @@
 """The books of all services, read from their databases as an auditor would, whatever the services say by HTTP."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from sqlalchemy import Table, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from examples.shop.inventory.domain import Status as StockStatus
 from examples.shop.inventory.tables import movements, reservations, stock
 from examples.shop.kit import facts, tables, topics
-from examples.shop.kit.database import Database, open_database
+from examples.shop.kit.database import open_database
 from examples.shop.kit.facts import Facts
 from examples.shop.kit.settings import ShopSettings
 from examples.shop.orders.domain import Status
 from examples.shop.orders.tables import orders
 from examples.shop.payments.domain import Status as PaymentStatus
 from examples.shop.payments.tables import payments
+
+_FILE = "sqlite"
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,19 +81,18 @@ async def read(settings: ShopSettings) -> Books:
     events: list[Told] = []
     counts: Counter[str] = Counter()
     for service in topics.SERVICES:
-        async with open_database(settings.database_url(service)) as database:
-            events += await _events(database)
-            for name, count in (await _left(database)).items():
-                counts[name] += count
-    async with open_database(settings.database_url("orders")) as database:
-        placed = {row["id"]: _order(row) for row in await _rows(database, orders)}
-    async with open_database(settings.database_url("payments")) as database:
-        paid = {row["order_id"]: (row["status"], row["amount_cents"]) for row in await _rows(database, payments)}
-    async with open_database(settings.database_url("inventory")) as database:
-        reserved = {row["order_id"]: row["status"] for row in await _rows(database, reservations)}
-        there = {row["product"]: row["available"] for row in await _rows(database, stock)}
+        async with _reading(settings.database_url(service)) as connection:
+            events += await _events(connection)
+            counts.update(await _left(connection))
+    async with _reading(settings.database_url("orders")) as connection:
+        placed = {row["id"]: _order(row) for row in await _rows(connection, orders)}
+    async with _reading(settings.database_url("payments")) as connection:
+        paid = {row["order_id"]: (row["status"], row["amount_cents"]) for row in await _rows(connection, payments)}
+    async with _reading(settings.database_url("inventory")) as connection:
+        reserved = {row["order_id"]: row["status"] for row in await _rows(connection, reservations)}
+        there = {row["product"]: row["available"] for row in await _rows(connection, stock)}
         moved: Counter[tuple[str, str]] = Counter()
-        for row in await _rows(database, movements):
+        for row in await _rows(connection, movements):
             moved[row["product"], row["reason"]] += row["change"]
     return Books(
         orders=placed,
@@ -103,26 +107,39 @@ async def read(settings: ShopSettings) -> Books:
     )
 
 
-async def _events(database: Database) -> list[Told]:
-    rows = await _rows(database, tables.outbox)
+@asynccontextmanager
+async def _reading(url: str) -> AsyncIterator[AsyncConnection]:
+    """Open a database to read. Of a file nothing is locked, as the services themselves would: they are at work."""
+    if not url.startswith(_FILE):
+        async with open_database(url) as database, database.begin() as connection:
+            yield connection
+        return
+    engine = create_async_engine(url.replace(_FILE, f"{_FILE}+aiosqlite", 1), poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+async def _events(connection: AsyncConnection) -> list[Told]:
+    rows = await _rows(connection, tables.outbox)
     return [Told(type=row["type"], subject=row["subject"], data=msgspec.json.decode(row["body"])) for row in rows]
 
 
-async def _left(database: Database) -> Mapping[str, int]:
+async def _left(connection: AsyncConnection) -> Mapping[str, int]:
     """Return how much is left to be told, to be taken up, and for somebody to look at."""
     untold = select(func.count()).select_from(tables.outbox).where(tables.outbox.c.published_at_ms.is_(None))
     early, unreadable = (select(func.count()).select_from(table) for table in (tables.waiting, tables.unreadable))
-    async with database.begin() as connection:
-        return {
-            "untold": await connection.scalar(untold) or 0,
-            "early": await connection.scalar(early) or 0,
-            "unreadable": await connection.scalar(unreadable) or 0,
-        }
+    return {
+        "untold": await connection.scalar(untold) or 0,
+        "early": await connection.scalar(early) or 0,
+        "unreadable": await connection.scalar(unreadable) or 0,
+    }
 
 
-async def _rows(database: Database, table: Table) -> Sequence[Mapping[str, Any]]:
-    async with database.begin() as connection:
-        return [dict(row) for row in (await connection.execute(select(table))).mappings()]
+async def _rows(connection: AsyncConnection, table: Table) -> Sequence[Mapping[str, Any]]:
+    return [dict(row) for row in (await connection.execute(select(table))).mappings()]
 
 
 def _order(row: Mapping[str, Any]) -> Order:

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from tocsin.errors import SettingsError
 from tocsin.settings.toml import read
 
 TEXT = '''# a comment
@@ -64,3 +67,16 @@ def test_a_key_without_a_line_has_that_of_its_table(tmp_path: Path) -> None:
 
     assert file.where(("a", "x")).endswith("line 2")
     assert file.where(("b",)) == f"file {path}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"a = {'[' * 5000}{']' * 5000}", f"{'.'.join(['a'] * 5000)} = 1", f"a = {'1' * 5000}"],
+    ids=["lists", "tables", "digits"],
+)
+def test_a_file_that_no_decoder_can_hold_is_told_like_any_other(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "tocsin.toml"
+    file.write_text(text)
+
+    with pytest.raises(SettingsError, match="cannot be read: it is nested too deeply, or has a number that is too long"):
+        read(file)

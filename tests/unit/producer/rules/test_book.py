@@ -148,3 +148,33 @@ async def test_a_folder_that_is_away_changes_nothing_and_is_told(root: Path, boo
     assert detail == "the folder of the rules cannot be read (No such file or directory); the rules of before hold"
     assert kept == ["confirmation", "words"]
     assert book.detail == ""
+
+
+async def test_a_file_that_nobody_can_decode_stops_no_gateway(root: Path, book: RuleBook) -> None:
+    loop = Reloading(book, clock=ManualClock(), metrics=Metrics(version="test"))
+    folder(root, a=f"rule = {'[' * 5000}{']' * 5000}", b=f"{WORDS}\n[rule.data]\nx = {'[' * 250}{']' * 250}")
+    await loop.look()
+    await loop.look()
+
+    assert named(book) == ["confirmation", "words"]
+    assert [path.name for path in book.mistakes] == ["a.toml", "b.toml"]
+
+
+@pytest.mark.parametrize("text", ["", WORDS[: len(WORDS) // 2]])
+def test_a_file_that_is_written_while_it_is_read_is_left_for_the_next_look(
+    root: Path, book: RuleBook, text: str
+) -> None:
+    files = book.files()
+    assert files is not None
+    (root / "a.toml").write_text(other(CONFIRMATION, "changed"))
+    looked = book.files()
+    assert looked is not None
+    # What it says now is not what was looked at.
+    (root / "b.toml").write_text(text)
+    book.read({**looked, root / "b.toml": (0, 0, 0, 0, 0)})
+    kept = named(book)
+    (root / "b.toml").write_text(other(WORDS, "written"))
+    again(book)
+
+    assert (kept, book.mistakes) == (["changed", "words"], {})
+    assert named(book) == ["changed", "written"]

@@ -119,3 +119,9 @@ def test_nothing_else_comes_of_any_expression_on_any_event(document: Any, text: 
     except (ExpressionError, Failed):
         return
     assert found is None or isinstance(found, str | bool | int | float | list | dict)
+
+
+@pytest.mark.parametrize("text", ["to_number(a)", "[to_number(b)]", "{n: avg(c)}"])
+def test_what_is_no_number_in_json_is_not_found(text: str) -> None:
+    with pytest.raises(Failed, match="finds a number that JSON does not have"):
+        expression.parse(text).search({"a": "nan", "b": "1e999", "c": [1e308, 1e308]})
