@@ -17,7 +17,7 @@ from tocsin.web.health import Check
 
 # Under load a round waits for a busy loop some seven times, whatever is in it: with few in a round the audit falls
 # behind. Twice as many are in memory.
-_BATCH = 1500
+_BATCH = 1200
 
 
 def _build(context: Context) -> Part:

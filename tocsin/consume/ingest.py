@@ -77,7 +77,7 @@ class Ingest:
         sink: Sink,
         metrics: Metrics,
         clock: Clock,
-        limit: int = 500,
+        limit: int = 200,
         on_committed: Callable[[Sequence[Received]], None] = _nobody,
     ) -> None:
         self._name = name
