@@ -60,7 +60,7 @@ class Tally(Protocol):
 class Intake:
     """Where records come from, who reads them and who counts them. `name` is the loop's.
 
-    `at_once` is how many records are settled together at most: what each asks for is found out without a pause.
+    `at_once` is how many records are settled together at most.
     """
 
     name: str
@@ -166,7 +166,7 @@ class Requests:
         """
         if not batch:
             return
-        asks = [self._asks(received) for received in batch]
+        asks = [await self._in_turn(received) for received in batch]
         outcomes = await self._outcomes(asks)
         refused = [
             record
@@ -188,6 +188,12 @@ class Requests:
         requests = [ask for asked in asks for ask in asked if isinstance(ask, Request)]
         results = iter(await self._submit(requests))
         return [[next(results) if isinstance(ask, Request) else ask for ask in asked] for asked in asks]
+
+    async def _in_turn(self, received: Received) -> Sequence[Ask]:
+        """Return what a record asks for, and let the others have their turn: rules may take a while for an event."""
+        asks = self._asks(received)
+        await asyncio.sleep(0)
+        return asks
 
     def _asks(self, received: Received) -> Sequence[Ask]:
         try:

@@ -65,7 +65,8 @@ def _build(context: Context) -> Part:
 
     ruled = rules.build(context, submitter, schema=schema.document, intake=loop)
     reader = RequestReader(max_bytes=http.max_notification_bytes, log_identity=context.log.identity)
-    requests = loop(_intake(ReplayReader(reader, ruled.reader), context))
+    tally = RequestTally(context.metrics, knows=ruled.reader.knows)
+    requests = loop(_intake(ReplayReader(reader, ruled.reader), tally))
     if http.docs_open:
         _publish(asyncapi.text(_asyncapi(schema, context.settings)), api.router)
     parts = [
@@ -95,13 +96,13 @@ def _build(context: Context) -> Part:
     return Part(router=api.router, loops=loops, checks=checks, aclose=aclose)
 
 
-def _intake(reader: Reader, context: Context) -> Intake:
+def _intake(reader: Reader, tally: RequestTally) -> Intake:
     return Intake(
         name="producer.requests",
         topics=[topics.REQUESTS],
         group=topics.intake_group(),
         reader=reader,
-        tally=RequestTally(context.metrics),
+        tally=tally,
     )
 
 

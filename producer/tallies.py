@@ -1,6 +1,6 @@
 """What is counted of the ways in over the log: requests, events, and what each rule made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from producer.request import Ask, Refusal
 from producer.requests import Outcome
@@ -11,16 +11,21 @@ _ACCEPTED = "accepted"
 
 
 class RequestTally:
-    """Of `notifications.requests`. Fulfils `requests.Tally`."""
+    """Of `notifications.requests`. Fulfils `requests.Tally`.
 
-    def __init__(self, metrics: Metrics) -> None:
+    `knows` tells whether there is a rule of a name: a replay may name any, and each would be a metric for ever.
+    """
+
+    def __init__(self, metrics: Metrics, *, knows: Callable[[str], bool]) -> None:
         self._metrics = metrics
+        self._knows = knows
 
     def count(self, outcomes: Sequence[tuple[Ask, Outcome]]) -> None:
         """See the contract."""
         for ask, outcome in outcomes:
             self._metrics.requests(word(outcome)).inc()
-            count_rule(self._metrics, ask.rule, outcome)
+            known = ask.rule is not None and self._knows(ask.rule)
+            count_rule(self._metrics, ask.rule if known else None, outcome)
 
 
 class EventTally:

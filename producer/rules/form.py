@@ -45,6 +45,11 @@ class BrokenFile(Exception):
         self.mistakes = mistakes
 
 
+def is_name(text: str) -> bool:
+    """Return whether a rule may have this name."""
+    return _NAME.fullmatch(text) is not None
+
+
 def read(path: FilePath, vocabulary: Vocabulary) -> Sequence[Rule]:
     """Return the rules of a file, in its order. Raises BrokenFile."""
     try:
@@ -102,7 +107,7 @@ class _Reader:
     def _name(self, value: Any, path: Path) -> str:
         if value is None:
             self._wrong(path, "has no name")
-        elif not isinstance(value, str) or not _NAME.fullmatch(value):
+        elif not isinstance(value, str) or not is_name(value):
             self._wrong((*path, "name"), _NAME_WORDS)
         elif value in self._names:
             self._wrong((*path, "name"), "is the name of another rule in this file")
@@ -152,7 +157,7 @@ class _Reader:
         if path[:1] != (RULE,) or len(path) == 1:
             return shape.dotted(path)
         name = self._file.tree[RULE][path[1]].get("name")
-        named = f"rule {name}" if isinstance(name, str) and _NAME.fullmatch(name) else shape.dotted(path[:2])
+        named = f"rule {name}" if isinstance(name, str) and is_name(name) else shape.dotted(path[:2])
         return f"{named}, {shape.dotted(path[2:])}" if len(path) > 2 else named  # noqa: PLR2004 - RULE, index, key
 
 

@@ -73,6 +73,9 @@ def read(value: Any, path: Path, wrong: Wrong) -> Member:
     if isinstance(value, Mapping):
         if PICK in value:
             return _pick(value, path, wrong)
+        if any("\0" in name for name in value):
+            wrong(path, "has a key with a NUL, which cannot be kept")
+            return _unknown()
         return Table({name: read(below, (*path, name), wrong) for name, below in value.items()})
     if isinstance(value, list):
         return Row([read(below, (*path, index), wrong) for index, below in enumerate(value)])

@@ -22,7 +22,7 @@ from tocsin.templates.catalogue import Catalogue
 from tocsin.web.health import Check
 
 NAME = "producer.rules"
-# What each of them asks for is found out without a pause, by every rule that there is.
+# Each of them is looked at by every rule that there is, and all of them wait for the last.
 _AT_ONCE = 50
 
 

@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from producer import request
 from producer.check import Checked, Checker, limits_of
 from producer.cloudevents import NotAnEvent
@@ -31,6 +33,8 @@ from tocsin.templates.catalogue import Catalogue
 from tocsin.templates.template import RenderFault, Template
 from tocsin.validation import Fault, Schema
 from tocsin.web.problems import ProblemError
+
+_encoder = msgspec.json.Encoder()
 
 
 def open_trial(settings: Settings, root: Path | None) -> "RuleTrial":
@@ -72,7 +76,8 @@ class RuleTrial:
     def event(self, document: Any, now: datetime) -> TriedEvent:
         """See the contract."""
         try:
-            event = events.of_document(document, max_bytes=self.max_bytes)
+            # As bytes, so that a gateway's bounds hold here too.
+            event = events.structured(_encoder.encode(document), max_bytes=self.max_bytes)
             asks = matching.asks(event, self.found)
         except NotAnEvent as error:
             return TriedEvent(faults=error.faults or (Fault(pointer="", detail=str(error)),))

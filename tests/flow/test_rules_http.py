@@ -1,5 +1,6 @@
 """`POST /v1/events`: each mode, what is answered to what, and what stands when a rule cannot use an event."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from producer.rules import matching
 from tests.support.gateways import Gateway, running
 from tests.support.ruling import CONFIRMATION, WORDS, event, folder, order
 
@@ -139,3 +141,27 @@ async def test_the_openapi_shows_what_works(gateway: Gateway) -> None:
 
     assert (await post(gateway, {**structured, "type": "Other"})).status_code == 202
     assert (await post(gateway, [{**each, "type": "Other"} for each in batch], BATCHED)).status_code == 202
+
+
+async def test_others_get_their_turn_between_the_events_of_a_batch(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    turn = 0
+
+    def count() -> None:
+        nonlocal turn
+        turn += 1
+        if len(asked) < 9:
+            asyncio.get_running_loop().call_soon(count)
+
+    def asks(*_: Any) -> tuple[()]:
+        asked.append(turn)
+        return ()
+
+    monkeypatch.setattr(matching, "asks", asks)
+    count()
+    answer = await post(gateway, [event(str(number)) for number in range(9)], BATCHED)
+
+    assert answer.status_code == 202
+    assert len(set(asked)) == len(asked) == 9

@@ -166,7 +166,7 @@ def intake(log: EmbeddedLog, metrics: Metrics) -> Intake:
         topics=[topics.REQUESTS],
         group=topics.intake_group(),
         reader=RequestReader(max_bytes=MAX_BYTES, log_identity=log.identity),
-        tally=RequestTally(metrics),
+        tally=RequestTally(metrics, knows=lambda _: False),
     )
 
 

@@ -116,6 +116,8 @@ def _events(file: str) -> Sequence[Any]:
         document = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return list(_lines(raw, file))
+    except RecursionError:
+        raise Misused(f"{file} is nested too deeply to be read") from None
     return document if isinstance(document, list) else [document]
 
 
@@ -127,6 +129,8 @@ def _lines(raw: bytes, file: str) -> Iterator[Any]:
             yield msgspec.json.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Misused(f"{file} is neither JSON nor JSON lines: line {number}: {error}") from None
+        except RecursionError:
+            raise Misused(f"{file} is nested too deeply to be read, in line {number}") from None
 
 
 def _read(file: str) -> bytes:

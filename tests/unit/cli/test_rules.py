@@ -119,3 +119,20 @@ def test_a_file_that_is_no_json_is_a_misuse(run: Run, tmp_path: Path, root: Path
 
     assert (broken.exit_code, missing.exit_code) == (2, 2)
     assert f"is neither JSON nor JSON lines: {told}" in broken.stderr
+
+
+@pytest.mark.parametrize("lines", ["", "{}\n"])
+def test_what_is_nested_too_deeply_is_a_misuse(run: Run, tmp_path: Path, root: Path, lines: str) -> None:
+    path = tmp_path / "events"
+    path.write_text(lines + "[" * 5000 + "]" * 5000)
+    result = run("rules", "try", str(path), "--rules", str(root))
+
+    assert (result.exit_code, "is nested too deeply" in result.stderr) == (2, True)
+
+
+def test_an_event_that_a_gateway_would_not_read_is_told(run: Run, tmp_path: Path, root: Path) -> None:
+    file = written(tmp_path, event("1", data=order("1", note="a\0b")))
+    result = run("rules", "try", file, "--rules", str(root))
+
+    assert result.exit_code == 1
+    assert "/data/note holds a NUL" in result.stdout

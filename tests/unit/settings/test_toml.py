@@ -78,5 +78,7 @@ def test_a_file_that_no_decoder_can_hold_is_told_like_any_other(tmp_path: Path, 
     file = tmp_path / "tocsin.toml"
     file.write_text(text)
 
-    with pytest.raises(SettingsError, match="cannot be read: it is nested too deeply, or has a number that is too long"):
+    with pytest.raises(
+        SettingsError, match="cannot be read: it is nested too deeply, or has a number that is too long"
+    ):
         read(file)

@@ -86,3 +86,10 @@ def test_a_sketch_has_the_places_of_what_is_picked() -> None:
     found, _ = read({"a": pick("x"), "b": ["y", pick("z")], "c": {"d": 1}})
 
     assert members.sketch(Table(found)) == ({"a": None, "b": ["y", None], "c": {"d": 1}}, ["/a", "/b/1"])
+
+
+@pytest.mark.parametrize("tree", [{"data": {"a\0b": 1}}, {"data": {"x": [{"\0": {}}]}}, {"data": "a\0"}])
+def test_what_no_store_can_keep_is_wrong_wherever_it_stands(tree: Any) -> None:
+    [(_, detail)] = read(tree)[1]
+
+    assert "a NUL, which cannot be kept" in detail

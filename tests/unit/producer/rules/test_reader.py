@@ -1,18 +1,22 @@
 """Events in the loop that reads the log: letters with the rules' names, and their replays."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from producer.check import Checker
+from producer.request import Ask, Refusal
 from producer.requests import Intake, Requests
 from producer.rules import book as books
 from producer.rules.book import RuleBook
 from producer.rules.reader import EventReader, ReplayReader
 from producer.rules.vocabulary import Vocabulary
+from producer.tallies import RequestTally
 from tests.support import ruling
 from tests.support.requesting import MAX_BYTES, Requesting, bare, intake, requesting
 from tests.support.ruling import CONFIRMATION, WORDS, binary, event, folder, order
@@ -41,8 +45,9 @@ async def world(tmp_path: Path, schema: Schema, checker: Checker, book: RuleBook
         events = replace(
             requests, name="rules", topics=[ruling.TOPIC], group=topics.rules_group(), reader=reader, at_once=2
         )
+        tally = RequestTally(made.metrics, knows=reader.knows)
         async with made.log.publisher() as publisher:
-            for each in (events, replace(requests, reader=ReplayReader(requests.reader, reader))):
+            for each in (events, replace(requests, reader=ReplayReader(requests.reader, reader), tally=tally)):
                 made.start(_loop(made, publisher, each))
             yield made
             await made.stop()
@@ -152,3 +157,75 @@ async def test_a_replay_of_a_rule_that_is_not_for_it_any_more_is_another_letter(
 
 def replace_value(record: Record, value: bytes) -> Record:
     return msgspec.structs.replace(record, value=value)
+
+
+@pytest.mark.parametrize("name", [b"ada@example.test", b"x" * 65, b"", b"\xff"])
+async def test_what_names_no_rule_could_have_is_told_nowhere(world: Requesting, name: bytes) -> None:
+    record = msgspec.structs.replace(binary(event("1")), topic=topics.REQUESTS)
+    await world.take(msgspec.structs.replace(record, headers=(*record.headers, (RULE, name))))
+    [letter] = await world.read(topics.REQUESTS_DLQ)
+    [told] = await refusals(world)
+
+    assert deadletter.read(letter).message == "header tocsin-rule is not the name of a rule"
+    assert header(letter.headers, RULE) is None
+    assert "rule" not in told.data
+
+
+async def test_a_rule_that_is_not_there_has_no_metric(world: Requesting) -> None:
+    record = msgspec.structs.replace(binary(event("1")), topic=topics.REQUESTS)
+    names = (b"anything", b"words")
+    await world.take(*(msgspec.structs.replace(record, headers=(*record.headers, (RULE, name))) for name in names))
+    letters = await world.read(topics.REQUESTS_DLQ)
+    samples = [each for family in world.metrics.registry.collect() for each in family.samples]
+
+    assert {header(each.headers, RULE) for each in letters} == set(names)
+    assert {each.labels["rule"] for each in samples if "rule" in each.labels} == {"words"}
+
+
+async def test_an_event_that_we_fail_at_is_a_letter_that_its_replay_is_read_by(book: RuleBook) -> None:
+    book.rules = [None]  # type: ignore[list-item]  # a bug
+    written = binary(event("1"))
+    received = Received(
+        topic=ruling.TOPIC,
+        partition=0,
+        offset=0,
+        key=None,
+        value=written.value,
+        headers=written.headers,
+        timestamp=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    [ask] = EventReader(book, max_bytes=MAX_BYTES).asks(received)
+
+    assert isinstance(ask, Refusal)
+    assert (ask.reason, ask.rule) == (deadletter.Reason.HANDLER_ERROR, deadletter.EVERY_RULE)
+
+
+async def test_others_get_their_turn_between_two_events(world: Requesting) -> None:
+    await world.log.ensure_topics(topics.of_events(["other"]))
+    await world.write(*(Record(topic="other", key=b"k", value=b"{}") for _ in range(9)))
+    turns = Turns()
+    found = replace(intake(world.log, world.metrics), topics=["other"], group="turns", reader=turns)
+    async with world.log.publisher() as publisher:
+        world.start(_loop(world, publisher, found))
+        await until(lambda: len(turns.asked) == 9, what="the events to be read")
+        await world.stop()
+
+    assert len(set(turns.asked)) == len(turns.asked)
+
+
+class Turns:
+    """A reader that notes in which turn of the event loop it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self._turn = 0
+        self._next()
+
+    def asks(self, received: Received) -> Sequence[Ask]:  # noqa: ARG002 - the contract's
+        self.asked.append(self._turn)
+        return ()
+
+    def _next(self) -> None:
+        self._turn += 1
+        if len(self.asked) < 9:
+            asyncio.get_running_loop().call_soon(self._next)
