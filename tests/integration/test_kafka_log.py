@@ -1,5 +1,6 @@
 """The event log on a real broker: what the contract that all logs share does not say."""
 
+import asyncio
 import struct
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,10 +12,11 @@ from aiokafka.admin import NewTopic, RecordsToDelete  # type: ignore[import-unty
 from aiokafka.record.util import calc_crc32c  # type: ignore[import-untyped]
 
 from tests.support.clock import ManualClock
-from tests.support.kafka_logs import kafka_settings, make_topics, open_kafka_log
+from tests.support.kafka_logs import LAYOUT, kafka_settings, make_topics, open_kafka_log
 from tests.support.logs import SOON, drain, reading, values, write
 from tests.support.waiting import until
 from tocsin.errors import LogUnavailable, TopicMismatch
+from tocsin.eventlog.kafka import topics
 from tocsin.eventlog.kafka.clients import KafkaClients
 from tocsin.eventlog.kafka.driver import named
 from tocsin.eventlog.kafka.log import KafkaLog
@@ -67,6 +69,16 @@ async def admin(settings: Kafka) -> AsyncIterator[Any]:
     await client.close()
 
 
+async def made(admin: Any, topic: NewTopic) -> None:
+    """Make a topic, and return once the cluster shows it."""
+    await admin.create_topics([topic])
+    for _ in range(1000):
+        if topic.name in await admin.list_topics():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("the cluster does not show the topic")
+
+
 def numbered(topic: str, count: int, *, key: bytes = b"key") -> list[Record]:
     return [Record(topic=topic, key=key, value=b"%d" % number) for number in range(count)]
 
@@ -90,10 +102,21 @@ async def test_nobody_creates_a_topic_by_asking_for_it(log: KafkaLog, admin: Any
 
 async def test_a_topic_with_too_few_partitions_is_named(log: KafkaLog, admin: Any) -> None:
     name = f"notifications.small.{uuid4().hex[:8]}"
-    await admin.create_topics([NewTopic(name, 2, 1)])
+    await made(admin, NewTopic(name, 2, 1))
 
     with pytest.raises(TopicMismatch, match=rf"topics apply.*{name} has 2 partitions instead of 8"):
         await log.ensure_topics([TopicSpec(name=name, kind="delivery")])
+
+
+async def test_a_topic_that_another_program_makes_meanwhile_is_no_mistake(settings: Kafka) -> None:
+    spec = TopicSpec(name=f"notifications.twice.{uuid4().hex[:8]}", kind="delivery")
+    async with topics.opened(KafkaClients(settings), LAYOUT, seconds=10) as there:
+        steps = await there.plan([spec])
+        await make_topics(settings, [spec])
+
+        await there.apply(steps, [spec])
+
+        assert {step.action for step in await there.plan([spec])} == {"warn"}
 
 
 async def test_a_record_is_timed_by_the_log(log: KafkaLog, topic: str) -> None:
@@ -179,7 +202,7 @@ async def send_spoilt(settings: Kafka, place: Partition) -> None:
 async def test_a_record_that_the_broker_refuses_ends_the_producer_and_not_the_log(log: KafkaLog, admin: Any) -> None:
     """Without another producer, whatever follows in that partition is refused as out of order, for good."""
     name = f"notifications.narrow.{uuid4().hex[:8]}"
-    await admin.create_topics([NewTopic(name, 1, 1, topic_configs={"max.message.bytes": "2000"})])
+    await made(admin, NewTopic(name, 1, 1, topic_configs={"max.message.bytes": "2000"}))
     async with log.publisher() as publisher:
         await publisher.write(numbered(name, 1))
         with pytest.raises(LogUnavailable, match="refused"):

@@ -23,7 +23,7 @@ def written(tmp_path: Path, *documents: Any, lines: bool = False) -> str:
 
 
 def test_right_rules_are_listed(run: Run, root: Path) -> None:
-    result = run("rules", "check", str(root))
+    result = run("rules", "check", str(root), columns=1000)
     listed = json.loads(run("rules", "check", str(root), "--json").stdout)
 
     assert result.exit_code == 0

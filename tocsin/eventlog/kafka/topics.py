@@ -26,7 +26,7 @@ from tocsin.topics import TopicSpec
 # Where a setting of a topic comes from, in DescribeConfigs: set for this very topic.
 _OWN = 1
 _LOOKS, _LOOK_SECONDS = 100, 0.1
-_TOO_FEW_BROKERS = 38
+_ALREADY_THERE, _TOO_FEW_BROKERS = 36, 38
 _UNSEEN = "; if they are there, the cluster does not let us see them (kafka.username)"
 # The actions that change something.
 DONE = ("create", "grow", "set")
@@ -96,7 +96,9 @@ class Topics:
             NewTopic(each.name, each.partitions, each.replication, topic_configs=dict(each.configs)) for each in wanted
         ]
         answer = await self._admin.create_topics(new)
-        refused = [f"{name}: {_error(code, said)}" for name, code, *said in answer.topic_errors if code]
+        # What somebody else has made meanwhile is looked at afterwards, as all of them are.
+        errors = [error for error in answer.topic_errors if error[1] not in {0, _ALREADY_THERE}]
+        refused = [f"{name}: {_error(code, said)}" for name, code, *said in errors]
         if refused:
             few = any(code == _TOO_FEW_BROKERS for _, code, *_ in answer.topic_errors)
             hint = "; for fewer brokers set kafka.replication (TOCSIN__KAFKA__REPLICATION=1 for one)" if few else ""
