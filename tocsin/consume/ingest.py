@@ -129,10 +129,14 @@ class Ingest:
             self._topics, group=self._group, on_assigned=self._on_assigned, on_revoked=self._on_revoked
         ) as subscription:
             self._stop.hurries(subscription)
-            ahead: asyncio.Task[_Hand] | None = None
+            ahead: asyncio.Task[_Hand | None] | None = None
             try:
                 while not self._stop.requested:
-                    hand = await (ahead or self._fetched(subscription))
+                    hand, ahead = await (ahead or self._fetched(subscription)), None
+                    if hand is None:
+                        continue
+                    # Said here, not by the fetch: one that reads ahead knows nothing of the write beside it.
+                    self._trouble.over()
                     # A whole batch says that more lies there, which is read while this is written.
                     full = len(hand.batch) >= self._limit
                     ahead = asyncio.create_task(self._fetched(subscription), name=self._name) if full else None
@@ -141,16 +145,16 @@ class Ingest:
                 if ahead is not None:
                     await ahead
 
-    async def _fetched(self, subscription: Subscription) -> _Hand:
+    async def _fetched(self, subscription: Subscription) -> _Hand | None:
+        """Return what the log has next, None if it could not be read."""
         gone = self._gone = set()
-        batch: Sequence[Received] = ()
         try:
             await self._place(subscription)
             # Only what is placed: what is assigned meanwhile must be placed before its first record is taken.
             batch = await subscription.fetch(limit=self._limit, wait=_WAIT, only=list(self._next))
-            self._trouble.over()
         except (LogError, StoreUnavailable) as error:
             await self._trouble.met(error)
+            return None
         return _Hand(batch, gone)
 
     async def _put(self, subscription: Subscription, hand: _Hand) -> None:
