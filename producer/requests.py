@@ -60,7 +60,8 @@ class Tally(Protocol):
 class Intake:
     """Where records come from, who reads them and who counts them. `name` is the loop's.
 
-    `at_once` is how many records are settled together at most.
+    `at_once` is how many records are settled together at most. Where a record is `slow` to read, the others have their
+    turn after each; else there is none, since a turn of a busy loop takes far longer than the record does.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Intake:
     reader: Reader
     tally: Tally
     at_once: int = _FETCH
+    slow: bool = False
 
 
 class Requests:
@@ -166,7 +168,7 @@ class Requests:
         """
         if not batch:
             return
-        asks = [await self._in_turn(received) for received in batch]
+        asks = await self._read(batch)
         outcomes = await self._outcomes(asks)
         refused = [
             record
@@ -189,10 +191,13 @@ class Requests:
         results = iter(await self._submit(requests))
         return [[next(results) if isinstance(ask, Request) else ask for ask in asked] for asked in asks]
 
-    async def _in_turn(self, received: Received) -> Sequence[Ask]:
-        """Return what a record asks for, and let the others have their turn: rules may take a while for an event."""
-        asks = self._asks(received)
-        await asyncio.sleep(0)
+    async def _read(self, batch: Sequence[Received]) -> Sequence[Sequence[Ask]]:
+        """Return what each record asks for."""
+        asks = []
+        for received in batch:
+            asks.append(self._asks(received))
+            if self._intake.slow:
+                await asyncio.sleep(0)
         return asks
 
     def _asks(self, received: Received) -> Sequence[Ask]:

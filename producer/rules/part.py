@@ -81,6 +81,7 @@ def _intake(named: Sequence[str], reader: EventReader, context: Context) -> Inta
         reader=reader,
         tally=EventTally(context.metrics),
         at_once=_AT_ONCE,
+        slow=True,
     )
 
 

@@ -204,13 +204,26 @@ async def test_others_get_their_turn_between_two_events(world: Requesting) -> No
     await world.log.ensure_topics(topics.of_events(["other"]))
     await world.write(*(Record(topic="other", key=b"k", value=b"{}") for _ in range(9)))
     turns = Turns()
-    found = replace(intake(world.log, world.metrics), topics=["other"], group="turns", reader=turns)
+    found = replace(intake(world.log, world.metrics), topics=["other"], group="turns", reader=turns, slow=True)
     async with world.log.publisher() as publisher:
         world.start(_loop(world, publisher, found))
         await until(lambda: len(turns.asked) == 9, what="the events to be read")
         await world.stop()
 
     assert len(set(turns.asked)) == len(turns.asked)
+
+
+async def test_what_is_quick_to_read_is_read_in_one_turn(world: Requesting) -> None:
+    await world.log.ensure_topics(topics.of_events(["other"]))
+    await world.write(*(Record(topic="other", key=b"k", value=b"{}") for _ in range(9)))
+    turns = Turns()
+    found = replace(intake(world.log, world.metrics), topics=["other"], group="turns", reader=turns)
+    async with world.log.publisher() as publisher:
+        world.start(_loop(world, publisher, found))
+        await until(lambda: len(turns.asked) == 9, what="the events to be read")
+        await world.stop()
+
+    assert len(set(turns.asked)) == 1
 
 
 class Turns:
