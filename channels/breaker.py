@@ -22,15 +22,16 @@ class BreakerPolicy:
     """When a breaker opens, and for how long. Times in seconds.
 
     `window` is how many of the latest calls count; fewer than `minimum` say nothing. The pause doubles with each probe
-    that fails. After wrong settings it is `misconfigured_pause` from the start: people mend those, not time. Once
-    something has worked it takes `misconfigured_calls` in a row to believe that: it may be the one message.
+    that fails, up to `longest_pause`: with the probe itself, a provider that is back is in full use within 30 s. After
+    wrong settings it is `misconfigured_pause` from the start: people mend those, not time. Once something has worked it
+    takes `misconfigured_calls` in a row to believe that: it may be the one message.
     """
 
     window: int = 50
     minimum: int = 20
     failure_rate: float = 0.5
     first_pause: float = 5.0
-    longest_pause: float = 30.0
+    longest_pause: float = 25.0
     probe_interval: float = 5.0
     misconfigured_pause: float = 30.0
     misconfigured_calls: int = 3

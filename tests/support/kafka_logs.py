@@ -71,7 +71,7 @@ async def names_apart() -> AsyncIterator[None]:
         for name in ("AUDIT", "REQUESTS", "REQUESTS_DLQ"):
             patch.setattr(names, name, getattr(names, name).replace(names.PREFIX, prefix, 1))
         patch.setattr(names, "PREFIX", prefix)
-        for name in ("worker_group", "sink_group", "intake_group", "rules_group"):
+        for name in ("worker_group", "sink_group", "intake_group", "rules_group", "hearing_group"):
             patch.setattr(names, name, _suffixed(getattr(names, name), apart))
         yield
 
@@ -89,9 +89,12 @@ class DatedClock(ManualClock):
         self._said = [self.now()]
 
     def advance(self, delta: timedelta) -> None:
-        """See `ManualClock`."""
+        """See `ManualClock`. What is written from now on has another millisecond than what was written before."""
         super().advance(delta)
-        self._moved.append(datetime.now(UTC))
+        before = to_ms(datetime.now(UTC))
+        while (moved := datetime.now(UTC)) < from_ms(before + 1):
+            pass
+        self._moved.append(from_ms(to_ms(moved)))
         self._said.append(self.now())
 
     def at(self, moment: datetime) -> datetime:
@@ -123,5 +126,4 @@ class ClockedClients(KafkaClients):
         return made  # type: ignore[no-any-return]
 
     def _stamped(self, record: Any) -> Any:
-        # The broker's time is cut to a millisecond, and no test moves on within one of a write.
-        return dataclasses.replace(record, timestamp=to_ms(self._clock.at(from_ms(record.timestamp + 1))))
+        return dataclasses.replace(record, timestamp=to_ms(self._clock.at(from_ms(record.timestamp))))
