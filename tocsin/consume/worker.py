@@ -25,6 +25,9 @@ from tocsin.record import Partition, Received
 _IDLE = timedelta(milliseconds=500)
 _CROWDED = timedelta(milliseconds=50)
 _FETCH = 500
+# What every partition may have in hand however much the others hold: what waits for hours in one retry topic must not
+# keep the next one from being read, nor the fresh deliveries of any channel.
+_LEAST = 32
 # What could start if there were permits: some hundred milliseconds of work. More would only take memory.
 _MOST_READY = 500
 _FIRST_PAUSE, _LAST_PAUSE = timedelta(milliseconds=200), timedelta(seconds=5)
@@ -61,7 +64,8 @@ class WorkerConfig:
 
 
 class Budget:
-    """The bytes of unfinished records that the process may hold, shared by all its workers."""
+    """The bytes of unfinished records that the process may hold, shared by all its workers. A partition that has next
+    to nothing in hand may go beyond it."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -69,7 +73,7 @@ class Budget:
 
     @property
     def has_room(self) -> bool:
-        """Whether more may be fetched."""
+        """Whether more may be fetched than the least."""
         return self.used < self._limit
 
 
@@ -146,10 +150,13 @@ class Worker:
             self._permits.unregister(self)
 
     async def _round(self, subscription: Subscription) -> None:
-        open_ = [partition for partition, tracker in self._trackers.items() if tracker.has_room]
-        if not (self._budget.has_room and self._may_take() and len(self._ready) < _MOST_READY):
-            open_ = []
         limit = min(_FETCH, self._config.unfinished_records)
+        open_ = [partition for partition, tracker in self._trackers.items() if tracker.has_room]
+        if not self._budget.has_room:
+            limit = min(limit, _LEAST)
+            open_ = [partition for partition in open_ if self._trackers[partition].unfinished < _LEAST]
+        if not (self._may_take() and len(self._ready) < _MOST_READY):
+            open_ = []
         wait = _IDLE if len(open_) == len(self._trackers) else _CROWDED
         try:
             for received in await subscription.fetch(limit=limit, wait=wait, only=open_):

@@ -394,20 +394,34 @@ async def test_a_full_window_stops_the_intake_of_its_partition_only(floor: Floor
     assert await floor.values(OUT) == numbers(*range(150))
 
 
-async def test_the_budget_stops_the_intake_of_all_and_comes_back(floor: Floor) -> None:
+async def test_without_budget_a_partition_has_only_its_least_in_hand_until_there_is_some(floor: Floor) -> None:
     floor.budget = Budget(1)
-    held = floor.handler.scripts[b"0"] = Held()
+    held = floor.handler.scripts[b"*"] = Held()
     await floor.write(0)
-    async with floor.worker():
+    async with floor.worker() as worker:
         await until(lambda: held.inside, what="the first")
-        await floor.write(*range(1, 20), partition=1)
-        for _ in range(3):
-            await floor.write(99, partition=1)
-        assert floor.handler.handled == [b"0"]
+        await floor.write(*range(1, 100), partition=1)
+        await until(lambda: held.inside > 32, what="the least of the other partition")
+        for n in range(100, 103):
+            await floor.write(n, partition=1)
+        assert worker.unfinished == held.entered == 1 + 32
         held.go.set()
-        await floor.commits_to(22, partition=1)
+        await floor.commits_to(102, partition=1)
 
     assert floor.budget.used == 0
+
+
+async def test_what_waits_for_hours_keeps_nobody_else_from_being_read(floor: Floor) -> None:
+    floor.budget = Budget(1)
+    late = floor.clock.now() + timedelta(hours=4)
+    floor.handler.due_at = dict.fromkeys(numbers(*range(100)), late)
+    await floor.write(*range(100))
+    async with floor.worker() as worker:
+        await until(lambda: worker.unfinished >= 32, what="those that wait")
+        await floor.write(*range(100, 200), partition=1)
+        await floor.commits_to(100, partition=1)
+
+    assert await floor.values(OUT) == numbers(*range(100, 200))
 
 
 async def test_a_closed_channel_takes_nothing_until_it_is_open(floor: Floor) -> None:
