@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -12,9 +13,9 @@ from producer.api import Api, Sizes
 from producer.backlog import Backlog
 from producer.check import Checker, limits_of
 from producer.request import RequestReader
-from producer.requests import Intake, Reader, Requests
+from producer.requests import Intake, Requests
 from producer.rules import part as rules
-from producer.rules.reader import ReplayReader
+from producer.rules.reader import EventReader, ReplayReader
 from producer.rules.trial import open_trial
 from producer.schema import composed
 from producer.submit import SubmitConfig, Submitter
@@ -23,7 +24,6 @@ from producer.suppressions_api import SuppressionsApi
 from producer.tallies import RequestTally
 from tocsin import schemas, topics
 from tocsin.consume.ingest import Ingest
-from tocsin.consume.loop import Loop
 from tocsin.runtime.service import Context, Part, Service
 from tocsin.settings import sections
 from tocsin.settings.values import Settings
@@ -32,15 +32,40 @@ from tocsin.web.health import Check
 
 
 def _build(context: Context) -> Part:
-    http = context.settings.section("http", sections.Http)
     schema = Schema(composed(schemas.document("notification"), context.channels.values()))
+    backlog = Backlog(context.log, retention=context.audit_retention, clock=context.clock)
+    submitter = _submitter(context, schema, backlog)
+    intake = partial(_requests, context, submitter)
+    ruled = rules.build(context, submitter, schema=schema.document, intake=intake)
+    requests = intake(_intake(context, ruled.reader))
+    suppressing = _suppressing(context)
+    parts = [ruled.part, *(each.part(context) for each in context.channels.values() if each.part is not None)]
+    checks = {check: each for part in parts for check, each in part.checks.items()} | {
+        requests.name: _check(requests),
+        suppressing.name: _check(suppressing),
+        backlog.name: lambda: Check(ok=not backlog.detail, detail=backlog.detail),
+    }
+    return Part(
+        router=_router(context, submitter, schema, parts),
+        loops=(requests, backlog, suppressing, *(loop for part in parts for loop in part.loops)),
+        checks=checks,
+        aclose=partial(_aclose, parts),
+    )
+
+
+async def _aclose(parts: Sequence[Part]) -> None:
+    for part in parts:
+        if part.aclose is not None:
+            await part.aclose()
+
+
+def _submitter(context: Context, schema: Schema, backlog: Backlog) -> Submitter:
     checker = Checker(
         channels={name: channel.under(context.settings) for name, channel in context.channels.items()},
         templates=context.templates,
         limits=limits_of(context.settings),
     )
-    backlog = Backlog(context.log, retention=context.audit_retention, clock=context.clock)
-    submitter = Submitter(
+    return Submitter(
         _config(context.settings),
         schema=schema,
         checker=checker,
@@ -50,60 +75,46 @@ def _build(context: Context) -> Part:
         take_intake=backlog.take_intake,
         lookups={name: each.lookup(context) for name, each in context.channels.items() if each.lookup is not None},
     )
-    sizes = Sizes(notification=http.max_notification_bytes, batch=http.max_batch_bytes, items=http.max_batch_items)
-    api = Api(submitter, sizes=sizes, metrics=context.metrics, schema=schema.document)
 
-    def loop(intake: Intake) -> Requests:
-        return Requests(
-            intake,
-            log=context.log,
-            publisher=context.publisher,
-            submitter=submitter,
-            clock=context.clock,
-            max_record_bytes=context.settings.section("kafka", sections.Kafka).max_record_bytes,
-        )
 
-    ruled = rules.build(context, submitter, schema=schema.document, intake=loop)
-    reader = RequestReader(max_bytes=http.max_notification_bytes, log_identity=context.log.identity)
-    tally = RequestTally(context.metrics, knows=ruled.reader.knows)
-    requests = loop(_intake(ReplayReader(reader, ruled.reader), tally))
-    if http.docs_open:
-        _publish(asyncapi.text(_asyncapi(schema, context.settings)), api.router)
-    parts = [
-        ruled.part,
-        *(channel.part(context) for channel in context.channels.values() if channel.part is not None),
-    ]
-    for part in parts:
-        if part.router is not None:
-            api.router.include_router(part.router)
-    suppressions = SuppressionsApi(
-        store=context.store, channels=context.channels, publisher=context.publisher, clock=context.clock
+def _requests(context: Context, submitter: Submitter, intake: Intake) -> Requests:
+    return Requests(
+        intake,
+        log=context.log,
+        publisher=context.publisher,
+        submitter=submitter,
+        clock=context.clock,
+        max_record_bytes=context.settings.section("kafka", sections.Kafka).max_record_bytes,
     )
-    api.router.include_router(suppressions.router)
-    suppressing = _suppressing(context)
-    checks = {check: each for part in parts for check, each in part.checks.items()} | {
-        requests.name: _check(requests),
-        suppressing.name: _check(suppressing),
-        backlog.name: lambda: Check(ok=not backlog.detail, detail=backlog.detail),
-    }
-    loops: Sequence[Loop] = (requests, backlog, suppressing, *(loop for part in parts for loop in part.loops))
-
-    async def aclose() -> None:
-        for part in parts:
-            if part.aclose is not None:
-                await part.aclose()
-
-    return Part(router=api.router, loops=loops, checks=checks, aclose=aclose)
 
 
-def _intake(reader: Reader, tally: RequestTally) -> Intake:
+def _intake(context: Context, replayed: EventReader) -> Intake:
+    """Return what comes on `notifications.requests`: requests, and events that are replayed."""
+    max_bytes = context.settings.section("http", sections.Http).max_notification_bytes
+    reader = RequestReader(max_bytes=max_bytes, log_identity=context.log.identity)
     return Intake(
         name="producer.requests",
         topics=[topics.REQUESTS],
         group=topics.intake_group(),
-        reader=reader,
-        tally=tally,
+        reader=ReplayReader(reader, replayed),
+        tally=RequestTally(context.metrics, knows=replayed.knows),
     )
+
+
+def _router(context: Context, submitter: Submitter, schema: Schema, parts: Sequence[Part]) -> APIRouter:
+    http = context.settings.section("http", sections.Http)
+    sizes = Sizes(notification=http.max_notification_bytes, batch=http.max_batch_bytes, items=http.max_batch_items)
+    router = Api(submitter, sizes=sizes, metrics=context.metrics, schema=schema.document).router
+    if http.docs_open:
+        _publish(asyncapi.text(_asyncapi(schema, context.settings)), router)
+    for part in parts:
+        if part.router is not None:
+            router.include_router(part.router)
+    suppressions = SuppressionsApi(
+        store=context.store, channels=context.channels, publisher=context.publisher, clock=context.clock
+    )
+    router.include_router(suppressions.router)
+    return router
 
 
 def _asyncapi(schema: Schema, settings: Settings) -> Mapping[str, Any]:

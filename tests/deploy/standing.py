@@ -40,7 +40,7 @@ async def until(client: httpx.AsyncClient, url: str, holds: Callable[[Any], bool
     """Return what a URL answers, once that is as it should be."""
     said = ""
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 answer = await client.get(url)
                 said = answer.text

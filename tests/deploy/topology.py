@@ -142,7 +142,8 @@ class Topology:
         check = self.services[service]["healthcheck"]
         kind, *test = (self.mapped(service, word) for word in check["test"])
         assert kind == "CMD"
-        deadline = asyncio.get_running_loop().time() + _seconds(check["start_period"])
+        grace = _seconds(check["start_period"]) + check["retries"] * _seconds(check["interval"])
+        deadline = asyncio.get_running_loop().time() + grace
         while True:
             assert process.returncode is None, f"{service} ended with {process.returncode}:\n{self.log(service)}"
             asked = await asyncio.create_subprocess_exec(
@@ -151,10 +152,10 @@ class Topology:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
             )
-            said, _ = await asyncio.wait_for(asked.communicate(), _seconds(check["timeout"]))
+            said = await _answer(asked, seconds=_seconds(check["timeout"]))
             if asked.returncode == 0:
                 return
-            assert asyncio.get_running_loop().time() < deadline, f"{service}:\n{said.decode()}\n{self.log(service)}"
+            assert asyncio.get_running_loop().time() < deadline, f"{service}:\n{said}\n{self.log(service)}"
             await asyncio.sleep(0.1)
 
     def _mounts(self, service: str) -> dict[str, Path]:
@@ -201,7 +202,7 @@ async def running_kafka(topology: Topology) -> AsyncIterator[None]:
         broker = await asyncio.create_subprocess_exec(*command, stdout=said, stderr=subprocess.STDOUT)
     try:
         address = topology.mapped("kafka", "kafka:9092")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(90):
             while not await _listens(address) or not await kafka.answers(address, brokers=1):
                 assert broker.returncode is None, (topology.folder("kafka") / "said").read_text()
                 await asyncio.sleep(0.1)
@@ -240,6 +241,17 @@ async def running_postgres(topology: Topology) -> AsyncIterator[None]:
         yield
     finally:
         server.remove()
+
+
+async def _answer(asked: asyncio.subprocess.Process, *, seconds: float) -> str:
+    """Return what a check has said. One that takes too long is killed, and has failed, as the engine has it."""
+    try:
+        said, _ = await asyncio.wait_for(asked.communicate(), seconds)
+    except TimeoutError:
+        asked.kill()
+        await asked.wait()
+        return f"no answer within {seconds:g} s"
+    return said.decode()
 
 
 def _seconds(duration: str) -> float:

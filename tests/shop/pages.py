@@ -140,7 +140,7 @@ def names(told: list[dict[str, Any]]) -> list[str]:
     return [each["data"]["customer"]["name"] for each in told if each["kind"] == "event"]
 
 
-def notification(number: int, *events_: Event, metadata: dict[str, str], **data: Any) -> list[Record]:
+def notification(number: int, *events_: Event, metadata: dict[str, str], life: int = 0, **data: Any) -> list[Record]:
     """Return the audit's events of a notification with one mail; `data` is that of the deliveries' events."""
     identity = f"ntf_{number:026d}"
     delivery = ids.delivery_id(identity, "email", ADDRESS)
@@ -160,7 +160,7 @@ def notification(number: int, *events_: Event, metadata: dict[str, str], **data:
             delivery_id=delivery,
             notification_id=identity,
             tenant="default",
-            life=0,
+            life=life,
             attempt=1,
             time=NOON,
             data={"channel": "email", "provider": "smtp", **data},

@@ -1,12 +1,15 @@
 """What a service reads: records that are no events do not stop it, and a group shares the work."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from loguru import logger
 
+from examples.shop.kit import consumer
 from tests.shop.shops import ADA, running
 from tests.support.logs import NOW, reading, write
 from tocsin.record import Record, replaced
@@ -86,6 +89,16 @@ async def test_a_record_that_no_transaction_can_take_does_not_take_others_with_i
         stands = [(await shop.order(order))["status"] for order in orders]
         assert stands == ["SHIPPED", "PENDING", "SHIPPED"]
         assert len(await shop.rows("payments", "SELECT * FROM unreadable")) == 1
+
+
+async def test_a_service_that_is_stopped_does_not_wait_for_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "_WAIT", timedelta(hours=1))
+    async with asyncio.timeout(60):
+        async with running(tmp_path) as shop:
+            await shop.place(await shop.customer(), book=1)
+            await shop.at_rest()
 
 
 def _break(url: str, order: str) -> None:

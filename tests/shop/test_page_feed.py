@@ -1,14 +1,19 @@
 """The feed of the page: what a browser sees, what it misses while it is away, and what nobody is shown."""
 
 import asyncio
+import json
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import func, select
+import httpx
+import pytest
+from sqlalchemy import func, insert, select
 
 from examples.shop.kit.database import open_database
 from examples.shop.kit.settings import ShopSettings
-from examples.shop.page import feed
+from examples.shop.page import feed, reader
 from examples.shop.page.happening import Happening
 from examples.shop.page.hub import Hub
 from examples.shop.page.stream import HEARTBEAT
@@ -73,7 +78,15 @@ async def test_an_event_that_is_read_twice_is_shown_once(tmp_path: Path) -> None
 
 async def test_what_cannot_be_read_keeps_nothing_else_from_being_shown(tmp_path: Path) -> None:
     whole = joined("Ada")
+    accepted, *_ = notification(1, metadata={"order_id": "order-1"})
     broken = [
+        *(
+            changed(accepted, data=each)
+            for each in ({"metadata": 7}, {"metadata": {"order_id": "1"}, "deliveries": [7]})
+        ),
+        changed(accepted, time="2030-01-01T12:00:00"),
+        changed(accepted, notification_id="ntf_\0"),
+        joined("Grace", event_id="\0"),
         Record(topic=whole.topic, key=whole.key, value=b"{", headers=whole.headers),
         Record(topic=whole.topic, key=whole.key, value=b"{}", headers=()),
         Record(topic="notifications.audit", key=b"x", value=b"[]"),
@@ -88,6 +101,13 @@ async def test_what_cannot_be_read_keeps_nothing_else_from_being_shown(tmp_path:
                 await asyncio.sleep(0.002)
 
     assert names(told) == ["Ada"]
+
+
+def changed(record: Record, **members: Any) -> Record:
+    """Return an event of the audit with other members."""
+    return Record(
+        topic=record.topic, key=record.key, value=json.dumps({**json.loads(record.value), **members}).encode()
+    )
 
 
 async def test_notifications_of_others_are_not_shown_and_no_address_is(tmp_path: Path) -> None:
@@ -118,16 +138,48 @@ async def test_a_browser_hears_that_the_shop_is_there_when_nothing_happens(tmp_p
 
 
 async def test_browsers_are_sent_away_when_the_shop_closes(tmp_path: Path) -> None:
-    async with asyncio.timeout(15):
+    # The browser outlives the shop.
+    async with asyncio.timeout(15), httpx.AsyncClient() as browser, AsyncExitStack() as stack:
         async with pages.running(tmp_path) as page:
-            listening = sse.listening(page.client, "/shop/events")
-            events = await listening.__aenter__()
-            await events.next()
-            ended = asyncio.create_task(events.ended())
-        await ended
-        await listening.__aexit__(None, None, None)
+            events = await stack.enter_async_context(sse.listening(browser, f"{page.client.base_url}/shop/events"))
+            live = await events.next()
+        await events.ended()
 
-    assert ended.done()
+    assert live.type == "live"
+
+
+async def test_a_page_that_is_stopped_does_not_wait_for_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "_WAIT", timedelta(hours=1))
+    async with asyncio.timeout(60):
+        async with pages.running(tmp_path) as page:
+            await page.happened(joined("Ada"))
+            await page.told(1)
+
+
+async def test_a_page_that_is_restarted_makes_room_with_the_first_that_it_hears(tmp_path: Path) -> None:
+    async with pages.running(tmp_path) as page:
+        await page.happened(joined("Ada"))
+        await page.told(1)
+    async with (
+        open_database(ShopSettings(data=tmp_path).database_url("page")) as database,
+        database.begin() as connection,
+    ):
+        rows = [{"key": f"{n}", "type": "OrderPlaced", "at_ms": 0, "body": b"{}"} for n in range(feed.KEPT + 10)]
+        await connection.execute(insert(table), rows)
+    async with pages.running(tmp_path) as page:
+        await page.happened(joined("Grace"))
+        async with asyncio.timeout(20):
+            while "Grace" not in pages.text_of((await page.told(feed.SHOWN))[-1]):
+                pass
+    async with (
+        open_database(ShopSettings(data=tmp_path).database_url("page")) as database,
+        database.begin() as connection,
+    ):
+        count = await connection.scalar(select(func.count()).select_from(table))
+
+    assert count == feed.KEPT
 
 
 @postgres.GROUP

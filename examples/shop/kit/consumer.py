@@ -87,6 +87,7 @@ class Consumer:
             on_assigned=self._on_assigned,
             on_revoked=self._on_revoked,
         ) as subscription:
+            self._patience.hurries(subscription)
             while not self._patience.stopping:
                 await self._round(subscription)
 

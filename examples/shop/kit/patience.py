@@ -1,11 +1,13 @@
 """How a loop waits: for something to do, after a failure longer each time, and never past the wish to stop."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 from loguru import logger
 
 from tocsin.clock import Clock
+from tocsin.eventlog.port import Subscription
 
 _FIRST = timedelta(milliseconds=500)
 _LONGEST = timedelta(seconds=10)
@@ -19,6 +21,7 @@ class Patience:
         self._name = name
         self._woken = asyncio.Event()
         self._pause = _FIRST
+        self._hurry: Callable[[], None] | None = None
         self.stopping = False
         self.detail = ""
 
@@ -26,6 +29,14 @@ class Patience:
         """Ask the loop to end."""
         self.stopping = True
         self._woken.set()
+        if self._hurry is not None:
+            self._hurry()
+
+    def hurries(self, subscription: Subscription) -> None:
+        """Let the subscription wait no more once the loop is asked to end."""
+        self._hurry = subscription.hurry
+        if self.stopping:
+            self._hurry()
 
     def wake(self) -> None:
         """Tell the loop that there is something to do; also while it does not wait."""

@@ -10,6 +10,7 @@ from examples.shop.kit.database import DatabaseUnavailable
 from examples.shop.kit.settings import ShopSettingsError
 from examples.shop.load.ordeal import Endured, Options, endured
 from examples.shop.load.processes import Failed
+from examples.shop.load.traffic import Refused
 from tocsin.errors import TocsinError
 
 _EXAMPLES = """\
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> int:
         )
         try:
             found = asyncio.run(endured(options, _say))
-        except (Failed, TocsinError, ShopSettingsError, DatabaseUnavailable) as error:
+        except (Failed, Refused, TocsinError, ShopSettingsError, DatabaseUnavailable) as error:
             print(f"The load could not be carried out: {error}", file=sys.stderr)  # noqa: T201 - a command
             return 2 if isinstance(error, ShopSettingsError) else 1
     _say(_report(found, told.orders))

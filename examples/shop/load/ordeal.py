@@ -71,7 +71,8 @@ async def endured(options: Options, tell: Callable[[str], None]) -> Endured:
         providers = await stack.enter_async_context(providing())
         end = stack.enter_context(parent.pipe())
         given = {**providers.environment, **databases}
-        processes = stage.set_up(options.log, shop=shop, environment=given, copies=options.copies, end=end)
+        staged = stage.set_up(options.log, shop=shop, environment=given, copies=options.copies, end=end)
+        processes = stack.enter_context(staged)
         for process in processes.processes:
             stack.push_async_callback(process.close)
         tell(f"Starting {', '.join(process.name for process in processes.processes)} …")
@@ -108,6 +109,7 @@ async def _ordered(
             await placing
         finally:
             placing.cancel()
+            await asyncio.wait({placing})
     return opened
 
 
@@ -118,10 +120,12 @@ def _victims(processes: Sequence[Process], orders: int, kills: int, random: Rand
 
 
 async def _first_of(reached: Coroutine[Any, Any, None], placing: asyncio.Task[None]) -> None:
-    """Return once so many are placed; or, where that failed, at once."""
+    """Return once so many are placed. Raises at once what kept them from being placed."""
     waiting = asyncio.create_task(reached)
     await asyncio.wait({waiting, placing}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
+    if placing.done():
+        await placing
 
 
 async def _rested(shop: ShopSettings, providers: Providers, seconds: float) -> bool:

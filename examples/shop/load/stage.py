@@ -1,8 +1,8 @@
 """Which processes there are: one with everything on the embedded log, or one for each service on Kafka."""
 
 import socket
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -54,17 +54,20 @@ def databases(environ: Mapping[str, str], *, copies: int) -> Mapping[str, str]:
     }
 
 
-def set_up(log: Log, *, shop: ShopSettings, environment: Mapping[str, str], copies: int, end: int) -> Stage:
-    """Return the processes, none of them started. `environment` is what all of them are given besides.
+@contextmanager
+def set_up(log: Log, *, shop: ShopSettings, environment: Mapping[str, str], copies: int, end: int) -> Iterator[Stage]:
+    """Yield the processes, none of them started; their ports are kept for them until the block is left.
 
-    `copies` is how many there are of each service on Kafka; customers ask the first.
+    `environment` is what all of them are given besides. `copies` is how many there are of each service on Kafka;
+    customers ask the first.
     """
     given = {**environment, **_QUICK, "SHOP_STOCK": str(STOCK), "TOCSIN_BOOTSTRAP_KEY": _KEY}
-    return _together(shop, given, end) if log == "embedded" else _apart(shop, given, copies, end)
+    with _held_ports(2 if log == "embedded" else 1 + copies * len(topics.SERVICES)) as ports:
+        yield _together(shop, given, ports, end) if log == "embedded" else _apart(shop, given, copies, ports, end)
 
 
-def _together(shop: ShopSettings, environment: Mapping[str, str], end: int) -> Stage:
-    port, gateway_port = free_ports(2)
+def _together(shop: ShopSettings, environment: Mapping[str, str], ports: Sequence[int], end: int) -> Stage:
+    port, gateway_port = ports
     url = f"http://127.0.0.1:{port}"
     arguments = [_SHOP, "--port", str(port), "--gateway-port", str(gateway_port), "--data", str(shop.data)]
     process = Process(
@@ -78,8 +81,8 @@ def _together(shop: ShopSettings, environment: Mapping[str, str], end: int) -> S
     return Stage(processes=[process], urls=dict.fromkeys(topics.SERVICES, url))
 
 
-def _apart(shop: ShopSettings, environment: Mapping[str, str], copies: int, end: int) -> Stage:
-    gateway_port, *ports = free_ports(1 + copies * len(topics.SERVICES))
+def _apart(shop: ShopSettings, environment: Mapping[str, str], copies: int, ports: Sequence[int], end: int) -> Stage:
+    gateway_port, *of_services = ports
     gateway = Process(
         "gateway",
         ["tocsin", "run", *_GATEWAY, "--config", str(GATEWAY / "tocsin.toml"), "--port", str(gateway_port)],
@@ -97,7 +100,7 @@ def _apart(shop: ShopSettings, environment: Mapping[str, str], copies: int, end:
             log=shop.data / f"{name}-{port}.log",
             end=end,
         )
-        for number, (name, port) in enumerate(zip(topics.SERVICES * copies, ports, strict=True))
+        for number, (name, port) in enumerate(zip(topics.SERVICES * copies, of_services, strict=True))
     ]
     urls = {name: service.url for name, service in zip(topics.SERVICES, services, strict=False)}
     return Stage(processes=[gateway, *services], urls=urls)
@@ -112,10 +115,15 @@ def _of_gateway(shop: ShopSettings) -> Mapping[str, str]:
     }
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on, so that a process that is started again finds its own."""
+@contextmanager
+def _held_ports(count: int) -> Iterator[list[int]]:
+    """Yield ports that nobody else gets, so that a process that is started again finds its own.
+
+    They are bound and nobody listens by that: the processes may, since they set SO_REUSEADDR.
+    """
     with ExitStack() as stack:
         found = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in found:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in found]
+        yield [int(each.getsockname()[1]) for each in found]

@@ -67,6 +67,7 @@ def reckoned(
         *_of_money(books),
         *_of_stock(books, opened),
         Sum(what="events that are in an outbox still", found=books.untold, wanted=0),
+        Sum(what="events that still wait for their step", found=books.early, wanted=0),
         Sum(what="events that nobody could read", found=books.unreadable, wanted=0),
         *_of_mails(books, came.post),
         *_of_texts(books, came),

@@ -19,7 +19,7 @@ _CONFLICT, _UNKNOWN = 409, 422
 
 
 class Refused(Exception):
-    """The shop said no to something that it has to take."""
+    """The shop said no to something that it has to take, or nothing for too long."""
 
 
 class Traffic:
@@ -44,10 +44,14 @@ class Traffic:
             await self._moved.wait()
 
     async def order(self, plan: Sequence[Planned]) -> None:
-        """Place all orders, and cancel those that are to be cancelled. Raises Refused (in an ExceptionGroup)."""
-        async with asyncio.TaskGroup() as group:
-            for each in plan:
-                group.create_task(self._order(each, self._random.uniform(0, _SECOND_THOUGHTS_SECONDS)))
+        """Place all orders, and cancel those that are to be cancelled. Raises Refused."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for each in plan:
+                    group.create_task(self._order(each, self._random.uniform(0, _SECOND_THOUGHTS_SECONDS)))
+        except ExceptionGroup as failed:
+            # The first says it all: after it, the others were broken off.
+            raise failed.exceptions[0] from None
 
     async def _order(self, planned: Planned, thoughts_seconds: float) -> None:
         who = {"name": planned.name, "email": planned.email, "phone": planned.phone, "locale": planned.locale}
@@ -70,18 +74,25 @@ class Traffic:
 
         A status `or_else` is an answer as well, and `not_yet` is none.
         """
-        url = self._urls[service] + path
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            while True:
-                try:
-                    async with self._at_once:
-                        answer = await self._client.request(method, url, json=body)
-                except httpx.TransportError:
+        what = f"{method} {path.split('/')[1]}"
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                while True:
+                    answer = await self._answer(method, self._urls[service] + path, body)
+                    if answer is not None and (answer.is_success or answer.status_code == or_else):
+                        document: dict[str, Any] = answer.json()
+                        return document
+                    if answer is not None and answer.status_code != not_yet:
+                        raise Refused(f"{what}: {answer.status_code}")
                     await asyncio.sleep(_PAUSE_SECONDS)
-                    continue
-                if answer.is_success or answer.status_code == or_else:
-                    document: dict[str, Any] = answer.json()
-                    return document
-                if not answer.is_server_error and answer.status_code != not_yet:
-                    raise Refused(f"{method} {path.split('/')[1]}: {answer.status_code}")
-                await asyncio.sleep(_PAUSE_SECONDS)
+        except TimeoutError:
+            raise Refused(f"{what}: no answer within {_PATIENCE_SECONDS:g} s") from None
+
+    async def _answer(self, method: str, url: str, body: Any) -> httpx.Response | None:
+        """Return the answer, None if there is none now: nobody is there, or who is there cannot do it."""
+        try:
+            async with self._at_once:
+                answer = await self._client.request(method, url, json=body)
+        except httpx.TransportError:
+            return None
+        return None if answer.is_server_error else answer

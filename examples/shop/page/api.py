@@ -18,7 +18,7 @@ from examples.shop.page.hub import Hub
 from examples.shop.page.messages import Message, Simulators, SimulatorsUnavailable
 from examples.shop.page.stream import Events, EventStream
 
-_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 _PAGE = "index.html"
 _OURS = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -26,7 +26,8 @@ _OURS = (
 )
 # Foreign content: no script, no form, no request, and an origin of its own.
 _FOREIGN = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
-_LONGEST = 20
+# No entry has a longer number.
+_MOST_DIGITS = 18
 
 Seen = Annotated[str | None, Query(alias="last_event_id", description="What the header Last-Event-ID says otherwise")]
 
@@ -114,4 +115,4 @@ def _headers(policy: str) -> Mapping[str, str]:
 
 def _number(text: str | None) -> int | None:
     """Return the number of an entry; None for what is no number, which begins anew."""
-    return int(text) if text and len(text) < _LONGEST and text.isascii() and text.isdecimal() else None
+    return int(text) if text and len(text) <= _MOST_DIGITS and text.isascii() and text.isdecimal() else None

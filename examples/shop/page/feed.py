@@ -34,6 +34,13 @@ class Delivery(NamedTuple):
     at: datetime
 
 
+class _Delivered(msgspec.Struct, frozen=True, kw_only=True):
+    """What the body of an entry says of who took a delivery."""
+
+    provider: str
+    provider_id: str | None = None
+
+
 class Feed:
     """Reads the feed. Every method raises DatabaseUnavailable."""
 
@@ -53,15 +60,18 @@ class Feed:
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
         """Return who took a delivery, None if nobody did yet, or if nobody said under which name."""
-        query = select(feed.c.type, feed.c.body, feed.c.at_ms).where(feed.c.delivery_id == delivery_id)
+        query = (
+            select(feed.c.body, feed.c.at_ms)
+            .where(feed.c.delivery_id == delivery_id, feed.c.type == DELIVERED)
+            .order_by(feed.c.number.desc())
+            .limit(1)
+        )
         async with self._database.begin() as connection:
-            rows = (await connection.execute(query.order_by(feed.c.number))).all()
-        told = {row.type: (msgspec.json.decode(row.body), from_ms(row.at_ms)) for row in rows}
-        if DELIVERED not in told:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
             return None
-        delivered, at = told[DELIVERED]
-        name = delivered.get("provider_id")
-        return Delivery(delivered["provider"], name, at) if name else None
+        told = msgspec.json.decode(row.body, type=_Delivered)
+        return Delivery(told.provider, told.provider_id, from_ms(row.at_ms)) if told.provider_id else None
 
 
 async def add(connection: AsyncConnection, happenings: Sequence[Happening]) -> None:

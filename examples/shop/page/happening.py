@@ -5,7 +5,7 @@ The rules put the id of the order or of the customer into a notification's metad
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -45,10 +45,25 @@ class _Audited(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     type: str
-    time: datetime
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
     notification_id: str | None = None
     delivery_id: str | None = None
+    life: int | None = None
     data: dict[str, Any] = {}
+
+
+class _Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery of a notification. Its address is not for this page."""
+
+    id: str
+    channel: str
+
+
+class _Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The data of the event of a notification that was accepted, as far as it matters here."""
+
+    metadata: dict[str, str] = {}
+    deliveries: tuple[_Delivery, ...] = ()
 
 
 _audited = msgspec.json.Decoder(_Audited)
@@ -56,11 +71,14 @@ _audited = msgspec.json.Decoder(_Audited)
 
 def read(received: Received) -> Happening | None:
     """Return what a record tells of, None if that is not for this page. Raises UnreadableEvent."""
+    found: Happening | None = None
     if received.topic == AUDIT:
-        return _of_notification(received)
-    if events.type_of(received) not in events.TYPES:
-        return None
-    return _of_shop(events.read(received))
+        found = _of_notification(received)
+    elif events.type_of(received) in events.TYPES:
+        found = _of_shop(events.read(received))
+    if found is not None and "\0" in f"{found.key}{found.notification_id}{found.delivery_id}":
+        raise UnreadableEvent("it has a name with a NUL, which no database keeps")
+    return found
 
 
 def _of_shop(event: events.Event) -> Happening:
@@ -79,9 +97,9 @@ def _of_shop(event: events.Event) -> Happening:
 def _of_notification(received: Received) -> Happening | None:
     try:
         told = _audited.decode(received.value)
+        about = _about(msgspec.convert(told.data, _Accepted)) if told.type == ACCEPTED else {}
     except (ValueError, RecursionError) as error:
         raise UnreadableEvent(f"it is no event of the audit: {type(error).__name__}") from None
-    about = _about(told) if told.type == ACCEPTED else {}
     if told.notification_id is None or not (about or told.type.startswith(_OF_DELIVERIES)):
         return None
     shown = {
@@ -91,6 +109,7 @@ def _of_notification(received: Received) -> Happening | None:
         "time": rfc3339(told.time),
         "notification_id": told.notification_id,
         "delivery_id": told.delivery_id,
+        "life": told.life,
         **{name: told.data[name] for name in _SHOWN if name in told.data},
         **about,
     }
@@ -104,11 +123,7 @@ def _of_notification(received: Received) -> Happening | None:
     )
 
 
-def _about(told: _Audited) -> dict[str, Any]:
+def _about(accepted: _Accepted) -> dict[str, Any]:
     """Return whose notification it is, and its deliveries; empty if it is not the shop's."""
-    metadata = told.data.get("metadata", {})
-    found = {name: metadata[name] for name in _ABOUT if name in metadata}
-    if not found:
-        return {}
-    deliveries = [{"id": each["id"], "channel": each["channel"]} for each in told.data.get("deliveries", ())]
-    return {**found, "deliveries": deliveries}
+    found = {name: accepted.metadata[name] for name in _ABOUT if name in accepted.metadata}
+    return {**found, "deliveries": msgspec.to_builtins(accepted.deliveries)} if found else {}

@@ -7,7 +7,7 @@ in memory and count anew after a restart, so a message of another time is anothe
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import Any
+from typing import TypeVar
 
 import httpx
 import msgspec
@@ -22,6 +22,8 @@ _SAME = timedelta(seconds=60)
 _NEWEST = 2000
 _TIMEOUT_SECONDS = 5.0
 
+T = TypeVar("T")
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A mail (`html` is None where it has none) or a text (no `subject`, no `html`)."""
@@ -35,6 +37,31 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"<message by {self.channel}>"
+
+
+class _Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail as its simulator has it. `source` is all of it, as it was sent."""
+
+    at: str
+    recipients: tuple[str, ...]
+    subject: str
+    text: str
+    source: str
+
+
+class _Text(msgspec.Struct, frozen=True, kw_only=True):
+    """A text as its simulator has it."""
+
+    provider_id: str
+    at: str
+    recipient: str
+    text: str
+
+
+class _Texts(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest texts that a simulator took."""
+
+    messages: tuple[_Text, ...]
 
 
 class SimulatorsUnavailable(Exception):
@@ -53,36 +80,35 @@ class Simulators:
         Raises SimulatorsUnavailable.
         """
         if delivery.provider == _MAIL and delivery.provider_id.isdecimal():
-            return _mail(await self._got(f"{_MAIL}/messages/{delivery.provider_id}"), at=delivery.at)
+            mail = await self._got(f"{_MAIL}/messages/{delivery.provider_id}", _Mail)
+            return None if mail is None else _mail(mail, delivery)
         if delivery.provider in _TEXT:
-            found = await self._got(f"{delivery.provider}/messages?limit={_NEWEST}")
-            return _text(found, delivery)
+            texts = await self._got(f"{delivery.provider}/messages?limit={_NEWEST}", _Texts)
+            return None if texts is None else _text(texts, delivery)
         return None
 
-    async def _got(self, path: str) -> dict[str, Any]:
-        """Return the answer to a GET, empty if there is nothing."""
+    async def _got(self, path: str, kind: type[T]) -> T | None:
+        """Return the answer to a GET, None if there is nothing."""
         try:
             async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
                 answer = await client.get(f"{self._url}/{path}")
                 if answer.status_code == httpx.codes.NOT_FOUND:
-                    return {}
-                document: dict[str, Any] = answer.raise_for_status().json()
-                return document
+                    return None
+                return msgspec.json.decode(answer.raise_for_status().content, type=kind)
         except (httpx.HTTPError, ValueError) as error:
             raise SimulatorsUnavailable(type(error).__name__) from error
 
 
-def _mail(found: dict[str, Any], *, at: datetime) -> Message | None:
-    if not found or not _same(found["at"], at):
+def _mail(mail: _Mail, delivery: Delivery) -> Message | None:
+    if not _same(mail.at, delivery.at):
         return None
-    mail = message_from_bytes(found["source"].encode(), policy=policy.default)
     return Message(
         channel="email",
-        at=found["at"],
-        to=", ".join(found["recipients"]),
-        subject=found["subject"],
-        text=found["text"],
-        html=_html(mail),
+        at=mail.at,
+        to=", ".join(mail.recipients),
+        subject=mail.subject,
+        text=mail.text,
+        html=_html(message_from_bytes(mail.source.encode(), policy=policy.default)),
     )
 
 
@@ -91,10 +117,10 @@ def _html(mail: EmailMessage) -> str | None:
     return None if body is None else str(body.get_content())
 
 
-def _text(found: dict[str, Any], delivery: Delivery) -> Message | None:
-    for text in found.get("messages", ()):
-        if text["provider_id"] == delivery.provider_id and _same(text["at"], delivery.at):
-            return Message(channel="sms", at=text["at"], to=text["recipient"], text=text["text"])
+def _text(texts: _Texts, delivery: Delivery) -> Message | None:
+    for text in texts.messages:
+        if text.provider_id == delivery.provider_id and _same(text.at, delivery.at):
+            return Message(channel="sms", at=text.at, to=text.recipient, text=text.text)
     return None
 
 

@@ -44,7 +44,8 @@ class Reader:
         self._busy = asyncio.Lock()
         self._next: dict[Partition, int] = {}
         self._unplaced: set[Partition] = set()
-        self._added = 0
+        # The first batch makes room, or a page that is restarted often would never do it.
+        self._added = _FORGET_EVERY
 
     @property
     def healthy(self) -> bool:
@@ -66,6 +67,7 @@ class Reader:
         async with self._log.subscribe(
             self._heard, group=topics.group(_GROUP), on_assigned=self._on_assigned, on_revoked=self._on_revoked
         ) as subscription:
+            self._patience.hurries(subscription)
             while not self._patience.stopping:
                 await self._round(subscription)
 

@@ -1,9 +1,7 @@
 """The page, as one value like the services: but it reads only, and what it knows can be forgotten."""
 
 from examples.shop.kit import topics
-from examples.shop.kit.database import Database
 from examples.shop.kit.service import ShopContext, ShopPart, ShopService
-from examples.shop.kit.settings import ShopSettings
 from examples.shop.page.api import Api
 from examples.shop.page.feed import Feed
 from examples.shop.page.hub import Hub
@@ -34,8 +32,4 @@ def _build(context: ShopContext) -> ShopPart:
     return ShopPart(router=api.router, loops=[reader])
 
 
-async def _seed(_database: Database, _settings: ShopSettings) -> None:
-    """Nothing has happened at the start."""
-
-
-service = ShopService(name=_NAME, reads=_READS, tables=METADATA, build=_build, seed=_seed)
+service = ShopService(name=_NAME, reads=_READS, tables=METADATA, build=_build)

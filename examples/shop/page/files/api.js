@@ -2,13 +2,6 @@
 
 export const ROOT = new URL("../../", import.meta.url);
 
-export class Refused extends Error {
-  constructor(status, problem) {
-    super(problem?.detail ?? `the shop answered ${status}`);
-    this.status = status;
-  }
-}
-
 export async function ask(path, { method = "GET", body } = {}) {
   const options = { method };
   if (body !== undefined) {
@@ -22,7 +15,7 @@ export async function ask(path, { method = "GET", body } = {}) {
     throw new Error("the shop cannot be reached");
   }
   const document = await answer.json().catch(() => null);
-  if (!answer.ok) throw new Refused(answer.status, document);
+  if (!answer.ok) throw new Error(document?.detail ?? `the shop answered ${answer.status}`);
   return document;
 }
 

@@ -63,7 +63,6 @@ export class Cards {
     return {
       title: things(order.items),
       about: `${order.customer.name} · ${money(order.amount)} · ${clock(order.at)}`,
-      id: order.id,
       badge: [order.undoing ? "UNDOING" : order.status, order.undoing ? "busy" : (TONES[order.status] ?? "busy")],
       steps: order.steps.map((step) => ({ ...step, ago: step.name === "Placed" ? clock(step.at) : ago(step.at) })),
       why: order.cancelled ? why(order) : "",
@@ -98,8 +97,7 @@ export class Cards {
 class Item {
   #title = made("h3");
   #badge = made("span", { class: "badge" });
-  #about = made("p", { class: "about" });
-  #id = made("code");
+  #about = made("span");
   #steps = made("ol", { class: "steps" });
   #why = made("p", { class: "why" });
   #notices = made("ul", { class: "notices", "aria-label": "Notifications" });
@@ -113,16 +111,16 @@ class Item {
   constructor(card) {
     this.#title.id = `title-${card.kind}-${card.id}`;
     const article = made("article", { "aria-labelledby": this.#title.id });
-    article.append(made("header", {}, this.#title, this.#badge), this.#about);
+    const id = card.kind === "order" && made("code", { text: card.id });
+    article.append(made("header", {}, this.#title, this.#badge), made("p", { class: "about" }, this.#about, id));
     if (card.kind === "order") article.append(this.#steps, this.#why, this.#notices, this.#foot);
     else article.append(this.#notices);
     this.element = made("li", { class: `card ${card.kind}`, "data-id": card.id, "data-at": card.at }, article);
   }
 
-  replace({ title, about, id, badge, steps, why: reason, notices, cancel, events, ago }) {
+  replace({ title, about, badge, steps, why: reason, notices, cancel, events, ago }) {
     set(this.#title, title);
     set(this.#about, about);
-    if (id) this.#about.append(" ", set(this.#id, id));
     this.#showNotices(notices);
     if (!steps) return;
     this.element.dataset.status = badge[0];
@@ -171,7 +169,9 @@ function told(event, ago) {
   const head = made("summary", {}, made("b", { text: event.type }), made("small", { text: ago(Date.parse(event.time)) }));
   const { customer, items, ...own } = event.data;
   const shown = { source: event.source, id: event.id, data: { ...own, customer, items } };
-  return made("li", {}, made("details", {}, head, made("pre", { tabindex: "0", text: JSON.stringify(shown, null, 2) })));
+  // It scrolls, so it can be focused; so it has a name.
+  const named = { tabindex: "0", role: "group", "aria-label": `${event.type} as it was told` };
+  return made("li", {}, made("details", {}, head, made("pre", { ...named, text: JSON.stringify(shown, null, 2) })));
 }
 
 function why(order) {
@@ -189,10 +189,9 @@ function standing({ channel, state, attempts, receipt }) {
   return `${CHANNELS[channel] ?? channel} · ${receipt || state}${tries}`;
 }
 
-// Change a text only where it is another, so that screen readers are not told it again.
+// Change a text only where it is another: who has selected some of it keeps that.
 function set(element, text) {
   if (element.textContent !== text) element.textContent = text;
-  return element;
 }
 
 const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

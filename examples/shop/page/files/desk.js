@@ -30,7 +30,10 @@ export class Desk {
   constructor({ watch }) {
     this.#watch = watch;
     this.#who.addEventListener("change", () => this.#chosen());
-    this.#submit(this.#customerForm, () => this.#create());
+    this.#submit(this.#customerForm, async () => {
+      await this.#join();
+      this.#who.focus(); // the button is hidden now
+    });
     this.#submit(this.#orderForm, () => this.#placeOwn());
     for (const button of document.querySelectorAll("[data-scenario]")) {
       button.addEventListener("click", () => this.#during(button, () => this.#play(SCENARIOS[button.dataset.scenario])));
@@ -102,6 +105,11 @@ export class Desk {
   async #customer() {
     if (this.#who.value) return this.#who.value;
     if (!this.#customerForm.reportValidity()) throw new Error("the customer is not whole");
+    return this.#join();
+  }
+
+  // Somebody new joins, and is who orders from now on.
+  async #join() {
     const id = await this.#create();
     this.#who.value = id;
     this.#chosen();

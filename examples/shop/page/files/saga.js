@@ -3,7 +3,8 @@
 // Events of different topics come in any order, so nothing here depends on it: each event is noted, and where an order
 // stands follows from the events that are there.
 
-const RANKS = { accepted: 0, attempted: 0, retrying: 1 };
+// Of the states told of one life of a delivery, the higher holds. What is not here ends the life.
+const RANKS = { accepted: 0, replayed: 0, retrying: 1 };
 const TERMINAL = 2;
 // Of each kind so many are known at a time, more than are shown. The oldest go.
 const MOST = 2000;
@@ -119,6 +120,9 @@ class Notification {
     if (told.template) this.template = told.template;
     if (!told.delivery_id) return;
     const delivery = this.#delivery(told.delivery_id);
+    if (told.life < delivery.life) return;
+    // Who replays a dead letter begins another life, whatever the last one came to.
+    if (told.life > delivery.life) Object.assign(delivery, born(told.life));
     const [, , what] = told.type.split(".");
     if (told.type.startsWith("tocsin.receipt.")) delivery.receipt = what;
     else if (what === "attempted") delivery.attempts += 1;
@@ -126,12 +130,13 @@ class Notification {
   }
 
   #delivery(id) {
-    if (!this.deliveries.has(id)) this.deliveries.set(id, { id, channel: "", state: "accepted", attempts: 0, receipt: "" });
+    if (!this.deliveries.has(id)) this.deliveries.set(id, { id, channel: "", ...born(0) });
     return this.deliveries.get(id);
   }
 }
 
 const rank = (state) => RANKS[state] ?? TERMINAL;
+const born = (life) => ({ life, state: "accepted", attempts: 0, receipt: "" });
 
 export class Shop {
   orders = new Map();

@@ -35,6 +35,7 @@ function take(happening) {
 }
 
 function show() {
+  clearTimeout(timer);
   timer = 0;
   for (const card of changed) {
     if (card.kind === "customer") desk.know(card);
@@ -51,7 +52,7 @@ function announce(card) {
   if (card.kind !== "order" || !card.ended || card.announced) return;
   card.announced = true;
   if (!live) return;
-  const how = card.cancelled ? `cancelled, ${REASONS[card.cancelled.reason] ?? ""}` : "shipped";
+  const how = card.cancelled ? `cancelled, ${REASONS[card.cancelled.reason] ?? card.cancelled.reason}` : "shipped";
   byId("announced").textContent = `${things(card.items)} for ${card.customer.name}: ${how}`;
 }
 
