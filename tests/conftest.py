@@ -4,8 +4,15 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import kafka, kafka_jars
+
+
+def pytest_configure() -> None:
+    """Have no example of Hypothesis fail for its time: by itself it allows 200 ms, and the machine has other work."""
+    settings.register_profile("tests", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

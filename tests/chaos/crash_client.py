@@ -102,7 +102,7 @@ async def _listed(gateway: Incarnation, path: str, name: str) -> list[Document]:
         cursor = {"cursor": page["next_cursor"]}
 
 
-async def all_ended(gateway: Incarnation, count: int, *, within: float = 30) -> None:
+async def all_ended(gateway: Incarnation, count: int, *, within: float = 80) -> None:
     """Return once the audit says of so many notifications that they have ended."""
 
     async def look() -> bool:
@@ -119,7 +119,7 @@ async def letters_become(gateway: Incarnation, count: int, **facts: object) -> l
         found[:] = await letters(gateway)
         return sum(facts.items() <= letter.items() for letter in found) >= count
 
-    await _becomes(look, within=30)
+    await _becomes(look, within=80)
     return found
 
 

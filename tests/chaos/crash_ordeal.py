@@ -77,7 +77,7 @@ class Incarnation:
         os.kill(self.pid, signal.SIGTERM)
         return await self.exit_code()
 
-    async def exit_code(self, *, within: float = 30) -> int:
+    async def exit_code(self, *, within: float = 60) -> int:
         """Return its exit code, once it has ended. Fails the test if it does not in time (seconds)."""
         await asyncio.wait_for(asyncio.shield(self.death), timeout=within)
         assert self.code is not None

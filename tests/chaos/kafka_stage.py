@@ -162,7 +162,9 @@ class Stage:
             self.running("producer", "dlq", "audit", **given) as api,
             self.running("channel", "email", "--processes", str(PROCESSES), **given) as channel,
         ):
-            await until(lambda: len(channel.workers()) == PROCESSES, what="the channel's processes")
+            await until(
+                lambda: len(channel.workers()) == PROCESSES, what="the channel's processes", seconds=_START_SECONDS
+            )
             headers = {"Authorization": f"Bearer {KEY}"}
             async with httpx.AsyncClient(base_url=api.url, headers=headers, timeout=15) as client:
                 yield client, channel

@@ -29,7 +29,7 @@ HEAD = (
     "longest submit",
     "longest stall",
 )
-_LETTERS_SECONDS, _PAUSE_SECONDS = 30, 0.2
+_LETTERS_SECONDS, _PAUSE_SECONDS = 90, 0.2
 Life = tuple[str, int]
 
 

@@ -91,7 +91,7 @@ async def time_to_die(stage: Ordeal, form: Form, chance: random.Random, load: as
     """Return at a random moment, at the latest when the load is over."""
     if form.mails is not None:
         enough = stage.sent + chance.randint(*form.mails)
-        await until(lambda: stage.sent >= enough or load.done(), what="mails to be sent")
+        await until(lambda: stage.sent >= enough or load.done(), what="mails to be sent", seconds=120)
     if form.seconds is not None:
         await asyncio.wait([load], timeout=chance.uniform(*form.seconds))
 

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -25,6 +25,8 @@ def chromium_path() -> str:
 @pytest.fixture
 async def browser(chromium_path: str) -> AsyncIterator[Browser]:
     """Return a browser of this test's own. Its sandbox is off: root may not have one, and it sees our pages only."""
+    # By itself it would give up after 5 s, and the machine may have other work.
+    expect.set_options(timeout=30_000)
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
         try:

@@ -67,7 +67,7 @@ class Worker:
                 pass
             return list(found)
 
-        return await asyncio.wait_for(look(), timeout=10)
+        return await asyncio.wait_for(look(), timeout=20)
 
 
 async def registered(browser: Browser, url: str) -> Worker:

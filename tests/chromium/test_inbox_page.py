@@ -1,7 +1,6 @@
 """The inbox of our page in a real browser, from another origin than the gateway's."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.chromium import pages, site
 from tests.support.gateways import Gateway, running
+from tests.support.ports import held_ports
 
 pytestmark = pytest.mark.xdist_group("chromium")
 
@@ -48,9 +48,9 @@ class Shop:
 
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    base = f"http://127.0.0.1:{_free_port()}"
-    async with httpx.AsyncClient(base_url=base) as client, site.serving(client) as url:
-        yield Shop(tmp_path, client, url)
+    with held_ports(1) as [port]:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client, site.serving(client) as url:
+            yield Shop(tmp_path, client, url)
 
 
 async def submitted(gateway: Gateway, body: str, **content: Any) -> str:
@@ -124,10 +124,3 @@ async def test_what_is_shown_cannot_act_for_the_page(browser: Browser, shop: Sho
 
         assert await page.locator("tocsin-inbox li img").count() == 0
         assert links == [f"{shop.url}/parcels/7"]
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

@@ -89,8 +89,8 @@ async def played(page: Page, branch: Branch) -> Locator:
     await page.locator(f"[data-scenario={branch.scenario}]").click()
     await expect(page.locator(".card.order")).to_have_count(before + 1)
     card = page.locator(".card.order").first
-    await expect(card).to_have_attribute("data-status", branch.status, timeout=15_000)
-    await expect(card.locator(".notice.delivered")).to_have_count(len(branch.notices), timeout=15_000)
+    await expect(card).to_have_attribute("data-status", branch.status)
+    await expect(card.locator(".notice.delivered")).to_have_count(len(branch.notices))
     return card
 
 
@@ -183,7 +183,7 @@ async def test_an_order_of_ones_own_and_what_the_shop_says_against_it(browser: B
     await page.get_by_role("button", name="Place order · €98.00").click()
     card = page.locator(".card.order")
     await expect(card.locator("h3")).to_have_text("2 × Lamp")
-    await expect(card).to_have_attribute("data-status", "SHIPPED", timeout=15_000)
+    await expect(card).to_have_attribute("data-status", "SHIPPED")
     await expect(card.locator(".notice.delivered")).to_have_count(2)
 
     # Without a phone there is no text.
@@ -216,7 +216,7 @@ async def test_a_page_outlives_a_restart_of_the_shop_and_misses_nothing(browser:
             "/orders", json={"customer_id": customer, "items": [{"product": "trap", "quantity": 2}]}
         )
         assert placed.status_code == 201
-        await expect(page.locator(".card.order h3")).to_have_text(["2 × Trap", "1 × Trap"], timeout=20_000)
+        await expect(page.locator(".card.order h3")).to_have_text(["2 × Trap", "1 × Trap"])
         await page.reload()
         await expect(page.locator(".card.order h3")).to_have_text(["2 × Trap", "1 × Trap"])
 
@@ -248,7 +248,7 @@ async def test_what_is_shown_cannot_act_for_the_page_and_the_gateways_key_never_
 async def feed_of(shop: ShopAtWork) -> bytes:
     """Return all that the feed tells of what has happened."""
     read = b""
-    async with asyncio.timeout(10), shop.client.stream("GET", "/shop/events") as answer:
+    async with asyncio.timeout(30), shop.client.stream("GET", "/shop/events") as answer:
         async for chunk in answer.aiter_bytes():
             read += chunk
             if b"event: live" in read:

@@ -138,8 +138,8 @@ async def test_the_recipient_of_a_mail_whose_answer_was_lost_gets_one(tmp_path: 
 
 async def test_an_answer_that_is_late_is_asked_for_again_with_the_same_key(tmp_path: Path) -> None:
     """A timeout after Resend took the mail: the key makes the attempt after it the same mail."""
-    async with staged(tmp_path, "resend", speed=20, worker={"attempt_seconds": 1.0}) as stage:
-        await stage.fault("resend", recipients=ADDRESS, delay_seconds=1.5, times=1)
+    async with staged(tmp_path, "resend", speed=20, worker={"attempt_seconds": 2.0}) as stage:
+        await stage.fault("resend", recipients=ADDRESS, delay_seconds=3, times=1)
         life = await stage.sent()
 
         assert attempts(life)[0]["outcome"] == "unconfirmed"

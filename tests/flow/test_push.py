@@ -155,8 +155,8 @@ async def test_a_device_that_gets_too_much_waits_as_long_as_it_is_told(tmp_path:
 
 
 async def test_an_answer_that_comes_too_late_may_have_been_a_delivery(tmp_path: Path) -> None:
-    async with pushing(tmp_path, speed=SPEED, timeout_seconds=0.2) as at:
-        at.faults.add(Fault(tokens="phone-1", delay_seconds=2, times=1))
+    async with pushing(tmp_path, speed=SPEED, timeout_seconds=2) as at:
+        at.faults.add(Fault(tokens="phone-1", delay_seconds=4, times=1))
         told = await at.push("phone-1")
         tags = {each.message["android"]["notification"]["tag"] for each in at.inbox.newest()}
 

@@ -12,6 +12,7 @@ from tests.integration import postfix_instance
 from tests.integration.certificates import Certificates, issue
 from tests.integration.postfix_instance import Postfix
 from tests.integration.scripted_smtp import ScriptedServer
+from tests.support.ports import held_ports
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +38,11 @@ def postfix(public_folder: Path, certificates: Certificates) -> Iterator[Postfix
         pytest.skip(reason)
     root = public_folder / "postfix"
     root.mkdir()
-    instance = postfix_instance.start(root, certificate=certificates.certificate, key=certificates.key)
-    yield instance
-    postfix_instance.stop(instance)
+    with held_ports(2) as ports:
+        proof = {"certificate": certificates.certificate, "key": certificates.key}
+        instance = postfix_instance.start(root, ports=ports, **proof)
+        yield instance
+        postfix_instance.stop(instance)
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ Mail for `gone.example` and `bounces.shop.example` goes on by LMTP to a port tha
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +81,7 @@ class Postfix:
 
     def wait_for(self, count: int) -> list[bytes]:
         """Return the messages once there are `count`. Postfix has no way to tell, so this looks until it is so."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while len(found := self.delivered()) < count and time.monotonic() < until:
             time.sleep(0.02)
         assert len(found) == count, (self.root / "mail.log").read_text()
@@ -95,10 +95,10 @@ def missing() -> str | None:
     return None if os.geteuid() == 0 else "postfix can only be started by root"
 
 
-def start(root: Path, *, certificate: Path, key: Path) -> Postfix:
-    """Start an instance below `root`, a folder that every user may enter."""
+def start(root: Path, *, ports: Sequence[int], certificate: Path, key: Path) -> Postfix:
+    """Start an instance below `root`, a folder that every user may enter. `ports` are its own, and that of LMTP."""
     account = pwd.getpwnam("postfix")
-    port, lmtp_port = _free_port(), _free_port()
+    port, lmtp_port = ports
     for name in ("etc", "queue", "data", "mail"):
         (root / name).mkdir()
     os.chown(root / "data", account.pw_uid, account.pw_gid)
@@ -122,10 +122,3 @@ def _postfix(root: Path, command: str) -> None:
     )
     log = root / "mail.log"
     assert done.returncode == 0, done.stderr + (log.read_text() if log.exists() else "")
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

@@ -84,7 +84,7 @@ async def test_hostile_json_is_told_what_is_wrong_with_it(gateway: Gateway) -> N
         response = await gateway.client.post(_SINGLE, content=body)
         seconds = time.perf_counter() - started
         problem = response.status_code == 202 or response.headers["content-type"] == "application/problem+json"
-        if response.status_code != expected or not problem or seconds > 5:
+        if response.status_code != expected or not problem or seconds > 20:
             wrong.append((name, response.status_code, response.text[:200], seconds))
 
     assert wrong == []
@@ -238,7 +238,7 @@ async def test_broken_http_is_answered_or_hung_up_on(gateway: Gateway) -> None:
         try:
             writer.write(_HEAD % gateway.key.encode() + rest)
             writer.write_eof()
-            answer = await asyncio.wait_for(reader.read(), timeout=15)
+            answer = await asyncio.wait_for(reader.read(), timeout=60)
         except ConnectionError:
             pass  # hung up on, while still sending
         finally:

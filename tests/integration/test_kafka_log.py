@@ -13,7 +13,7 @@ from aiokafka.record.util import calc_crc32c  # type: ignore[import-untyped]
 
 from tests.support.clock import ManualClock
 from tests.support.kafka_logs import LAYOUT, kafka_settings, make_topics, open_kafka_log
-from tests.support.logs import SOON, drain, reading, values, write
+from tests.support.logs import drain, reading, values, write
 from tests.support.waiting import until
 from tocsin.errors import LogUnavailable, TopicMismatch
 from tocsin.eventlog.kafka import topics
@@ -28,6 +28,7 @@ from tocsin.topics import TopicSpec
 
 pytestmark = pytest.mark.xdist_group("kafka")
 
+BRIEFLY = timedelta(milliseconds=250)
 # Of a record batch: where its checksum lies, and from where on it is computed.
 _CRC, _CHECKED = 17, 21
 
@@ -214,4 +215,4 @@ async def test_a_record_that_the_broker_refuses_ends_the_producer_and_not_the_lo
     await until(lambda: log.health().writable, what="another producer")
     async with reading(log, name, group=name) as subscription:
         assert values(await drain(subscription, 4)) == {b"0", b"1", b"2"}
-        assert await subscription.fetch(limit=10, wait=SOON / 20) == ()
+        assert await subscription.fetch(limit=10, wait=BRIEFLY) == ()

@@ -22,7 +22,14 @@ from tocsin.topics import TopicSpec
 pytestmark = pytest.mark.xdist_group("kafka")
 
 TOPIC = "notifications.test"
-SHORT = {"write_timeout_seconds": 1.0, "commit_timeout_seconds": 1.0, "lookup_timeout_seconds": 1.0}
+# Long enough for a broker that answers, though the machine has other work. The session is longer than all of them: what
+# has hung is a member still.
+SHORT = {
+    "write_timeout_seconds": 3.0,
+    "commit_timeout_seconds": 3.0,
+    "lookup_timeout_seconds": 3.0,
+    "session_seconds": 60.0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +68,11 @@ async def test_while_a_broker_hangs_nothing_waits_for_ever_and_then_all_goes_on(
     [node] = cluster.nodes
     await write(log, record(b"before"))
     async with reading(log, TOPIC, group="hanging") as subscription:
-        place = next(iter(await subscription.fetch(limit=1, wait=timedelta(seconds=5)))).place
+        place = next(iter(await subscription.fetch(limit=1, wait=timedelta(seconds=30)))).place
         cluster.signal(node, signal.SIGSTOP)
         try:
-            async with asyncio.timeout(10):
-                with pytest.raises(LogUnavailable, match="within 1 s"):
+            async with asyncio.timeout(60):
+                with pytest.raises(LogUnavailable, match="within 3 s"):
                     await write(log, record(b"meanwhile"))
                 with pytest.raises(LogUnavailable):
                     await subscription.commit({place: 1})
@@ -76,7 +83,7 @@ async def test_while_a_broker_hangs_nothing_waits_for_ever_and_then_all_goes_on(
             assert (health.writable, health.accepting) == (False, False)
         finally:
             cluster.signal(node, signal.SIGCONT)
-        await until(lambda: log.health().writable, what="the record that was on its way to land")
+        await until(lambda: log.health().writable, what="the record that was on its way to land", seconds=60)
         await write(log, record(b"after"))
         await subscription.commit({place: 1})
 

@@ -106,10 +106,12 @@ async def test_members_come_and_go_and_nothing_is_left_out(log: KafkaLog, topic:
             await asyncio.sleep(0.4)
             await readers.pop().stop()
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         await asyncio.gather(produce(), churn())
-        await until(lambda: len({received.value for received in done}) == BATCHES * BATCH, what="the last record")
-        for _ in range(500):
+        await until(
+            lambda: len({received.value for received in done}) == BATCHES * BATCH, what="the last record", seconds=60
+        )
+        for _ in range(1000):
             if not sum((await log.group_lag(topic)).values()):
                 break
             await asyncio.sleep(0.02)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from uuid import uuid4
 from tests.support import postgres
 from tests.support.logs import NOW, embedded_config, reading
 from tests.support.postgres import Server, own_server
+from tests.support.waiting import until
 from tocsin.errors import LogUnavailable
 from tocsin.eventlog.embedded.log import open_log
 from tocsin.eventlog.port import EventLog, Publisher
@@ -35,6 +36,8 @@ CONFIG = PostgresLedgerConfig(
     lease=timedelta(seconds=0.3), submit_lease=timedelta(seconds=0.3), patience=timedelta(seconds=5)
 )
 DELIVERIES = 300
+# Of these, between two crashes.
+BETWEEN = 40
 KEYS = 100
 
 
@@ -97,10 +100,19 @@ async def submit(ledgers: Sequence[Ledger], number: int, chance: random.Random) 
             return answer.answer
 
 
-async def crash(server: Server, working: "asyncio.Future[list[tuple[str, list[bytes]]]]") -> int:
-    """Crash the server again and again while the gateways work; return how often."""
+async def crash(
+    server: Server, working: "asyncio.Future[list[tuple[str, list[bytes]]]]", over: Callable[[], int]
+) -> int:
+    """Crash the server again and again while the gateways work; return how often.
+
+    Each time once some more is `over`: on a slow machine nothing would ever be done between crashes that wait less.
+    """
     crashes = 0
-    while not (await asyncio.wait([working], timeout=0.2))[0]:
+    while True:
+        enough = over() + BETWEEN
+        await until(lambda: over() >= enough or working.done(), what="some work", seconds=60)  # noqa: B023
+        if working.done():
+            break
         await asyncio.to_thread(server.crash)
         await asyncio.to_thread(server.start)
         crashes += 1
@@ -132,16 +144,17 @@ async def test_nothing_is_lost_and_each_ends_once(own_server: Server, tmp_path: 
                 store=store, log=log, publisher=publisher, clock=clock, config=CONFIG, owner=uuid4().hex
             )
             ledgers.append(await stack.enter_async_context(opened))
-        room = asyncio.Semaphore(10)
+        room, over = asyncio.Semaphore(10), list[int]()
 
         async def work(number: int) -> tuple[str, list[bytes]]:
             async with room:
                 ended = await deliver(ledgers, number, chance)
                 answers = await asyncio.gather(*(submit(ledgers, number % KEYS, chance) for _ in range(2)))
+                over.append(number)
                 return ended, answers
 
         working = asyncio.gather(*map(work, range(DELIVERIES)))
-        crashes = await crash(own_server, working)
+        crashes = await crash(own_server, working, lambda: len(over))
         done = await working
         found = await written(log)
 

@@ -99,7 +99,9 @@ async def test_services_apart_share_the_work_and_one_that_is_killed_loses_nothin
         for notification_id in ids:
             await _delivered(api.client, notification_id)
         await until(
-            lambda: killed not in _pids(channel.process.pid) and len(_pids(channel.process.pid)) == 2, what="two"
+            lambda: killed not in _pids(channel.process.pid) and len(_pids(channel.process.pid)) == 2,
+            what="two",
+            seconds=60,
         )
         channel.signal(signal.SIGTERM)
         api.signal(signal.SIGTERM)
@@ -113,9 +115,9 @@ async def test_where_the_process_that_keeps_them_is_killed_none_stays_behind(clu
     async with cluster.running("channel", "email", "--processes", "2", "--port", "0") as keeper:
         children = await _children(keeper.process.pid)
         keeper.signal(signal.SIGKILL)
-        await keeper.exit_code(within=20)
+        await keeper.exit_code(within=60)
 
-        await until(lambda: not any(map(_runs, children)), what="both to drain and end", seconds=40)
+        await until(lambda: not any(map(_runs, children)), what="both to drain and end", seconds=80)
 
 
 async def test_a_process_that_takes_nothing_in_makes_no_first_key(cluster: Cluster) -> None:
@@ -166,7 +168,7 @@ async def _delivered(client: httpx.AsyncClient, notification_id: str) -> None:
 
 
 async def _children(pid: int) -> list[int]:
-    await until(lambda: len(_pids(pid)) == 2, what="two processes")
+    await until(lambda: len(_pids(pid)) == 2, what="two processes", seconds=60)
     return _pids(pid)
 
 

@@ -39,7 +39,7 @@ from tocsin.retry import RetryPolicy
 __all__ = ["CHANNEL", "Delivering", "delivering", "make_delivery", "record_of"]
 
 CONTENT: Mapping[str, Any] = {"subject": "s", "text": "t"}
-_REST_SECONDS = 20
+_REST_SECONDS = 60
 _LOOK_SECONDS = 0.002
 
 

@@ -97,7 +97,7 @@ class Gateway:
                 if response.status_code == 200 and condition(found):
                     return found
 
-        return await asyncio.wait_for(look(), timeout=30)
+        return await asyncio.wait_for(look(), timeout=60)
 
     async def ended(self, notification_id: str) -> dict[str, Any]:
         """Return what the audit tells once the notification has ended."""

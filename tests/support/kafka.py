@@ -24,6 +24,7 @@ from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from tests.support import kafka_jars
+from tests.support.ports import held_ports
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
@@ -182,7 +183,9 @@ def running(
 ) -> Iterator[Cluster]:
     """Run a cluster for the length of the block. `ports`: those of the brokers, else free ones."""
     with tempfile.TemporaryDirectory(prefix="tocsin-kafka-") as name, ExitStack() as stack:
-        nodes = _laid_out(Path(name), brokers=brokers, ports=ports or free_ports(brokers), guard=guard)
+        others = stack.enter_context(held_ports(3 * brokers))
+        ports = ports or stack.enter_context(held_ports(brokers))
+        nodes = _laid_out(Path(name), brokers=brokers, ports=ports, others=others, guard=guard)
         _format(nodes, guard.users)
         cluster = Cluster(nodes, heap=heap)
         stack.callback(cluster.close)
@@ -192,12 +195,11 @@ def running(
         yield cluster
 
 
-def _laid_out(root: Path, *, brokers: int, ports: Sequence[int], guard: Guard) -> list[Node]:
-    free = free_ports(3 * brokers)
+def _laid_out(root: Path, *, brokers: int, ports: Sequence[int], others: Sequence[int], guard: Guard) -> list[Node]:
     nodes = [
         Node(id=number, port=port, controller=controller, folder=root / str(number), behind=behind, proxy=proxy)
         for number, (port, controller, behind, proxy) in enumerate(
-            zip(ports, free[::3], free[1::3], free[2::3], strict=True), start=1
+            zip(ports, others[::3], others[1::3], others[2::3], strict=True), start=1
         )
     ]
     voters = ",".join(f"{node.id}@127.0.0.1:{node.controller}" for node in nodes)
@@ -239,15 +241,6 @@ def _java(heap: str) -> list[str]:
     quick = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
     quiet = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dlog4j2.level=OFF"]
     return ["java", f"-Xmx{heap}", *quick, *quiet, "-cp", f"{kafka_jars.fetched()}/*"]
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on."""
-    with ExitStack() as stack:
-        found = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in found:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in found]
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.support import kafka
 from tests.support.kafka import Guard
+from tests.support.ports import held_ports
 
 USER, PASSWORD = "tocsin", "hunter2hunter2"
 STRANGER, SERVICE, OPERATOR = "stranger", "service", "operator"
@@ -56,8 +57,18 @@ class Guarded:
 def running(folder: Path) -> Iterator[Guarded]:
     """Run one for the length of the block; the folder is for its certificate."""
     ca_file, keystore = _certificates(folder)
-    tls, sasl, both = kafka.free_ports(3)
-    guard = Guard(
+    with held_ports(3) as (tls, sasl, both), kafka.running(guard=_guard(keystore, tls, sasl, both)) as cluster:
+        yield Guarded(
+            open=cluster.bootstrap,
+            tls=f"127.0.0.1:{tls}",
+            sasl=f"127.0.0.1:{sasl}",
+            both=f"127.0.0.1:{both}",
+            ca_file=ca_file,
+        )
+
+
+def _guard(keystore: Path, tls: int, sasl: int, both: int) -> Guard:
+    return Guard(
         doors={"TLS": ("SSL", tls), "SASL": ("SASL_PLAINTEXT", sasl), "BOTH": ("SASL_SSL", both)},
         properties={
             "ssl.keystore.type": "PEM",
@@ -70,14 +81,6 @@ def running(folder: Path) -> Iterator[Guarded]:
         },
         users=dict.fromkeys((USER, STRANGER, SERVICE, OPERATOR), PASSWORD),
     )
-    with kafka.running(guard=guard) as cluster:
-        yield Guarded(
-            open=cluster.bootstrap,
-            tls=f"127.0.0.1:{tls}",
-            sasl=f"127.0.0.1:{sasl}",
-            both=f"127.0.0.1:{both}",
-            ca_file=ca_file,
-        )
 
 
 def _certificates(folder: Path) -> tuple[Path, Path]:

@@ -10,7 +10,8 @@ from tocsin.eventlog.embedded.retention import Retention
 from tocsin.eventlog.port import EventLog, Subscription
 from tocsin.record import Partition, Received, Record
 
-SOON = timedelta(seconds=5)
+# Long enough for a machine that has other work; what is there comes at once.
+SOON = timedelta(seconds=30)
 NOW = timedelta()
 
 

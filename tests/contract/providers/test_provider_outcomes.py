@@ -64,7 +64,7 @@ async def test_silence_after_the_message_is_unconfirmed_at_the_deadline(world: W
     await world.works()
     world.peer.next(Answer.SILENCE)
     claim = world.claim()
-    outcome = await world.send(claim, seconds=1)
+    outcome = await world.send(claim, seconds=2)
 
     assert isinstance(outcome, Unconfirmed), outcome
     assert (len(world.peer.sent), claim.sent) == (2, [1])

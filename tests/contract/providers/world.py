@@ -101,7 +101,7 @@ class World:
         assert not isinstance(rendered, Rejected), rendered
         return rendered
 
-    async def send(self, claim: Callable[[], Awaitable[None]] | None = None, *, seconds: float = 10) -> Outcome:
+    async def send(self, claim: Callable[[], Awaitable[None]] | None = None, *, seconds: float = 30) -> Outcome:
         """Make one call."""
         message = await self.message()
         deadline = asyncio.get_running_loop().time() + seconds

@@ -104,5 +104,5 @@ async def test_a_store_that_is_away_is_tried_again_later(store: Store) -> None:
 async def test_a_store_that_does_not_answer_leaves_the_outcome_unknown(store: Store) -> None:
     sender = Sender(inboxes(store, Stuck))
 
-    assert isinstance(await sender.send(seconds=0.05), Unconfirmed)
+    assert isinstance(await sender.send(seconds=0.5), Unconfirmed)
     assert sender.told == []

@@ -83,7 +83,7 @@ async def never_suppressed(_delivery: Delivery) -> None:
 
 @pytest.fixture
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(attempts, "_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(attempts, "_GRACE_SECONDS", 3)
     clock, metrics = ManualClock(), Metrics(version="test")
     provider = ScriptedProvider(clock)
     carrier = ScriptedCarrier(provider)
@@ -91,7 +91,7 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     async with Embedded().opened(tmp_path, clock, metrics) as standing:
         ledger = SlowLedger(standing.ledger)
         handler = Attempts(
-            AttemptConfig(channel=CHANNEL, policy=RetryPolicy(), deadline=timedelta(seconds=0.1)),
+            AttemptConfig(channel=CHANNEL, policy=RetryPolicy(), deadline=timedelta(seconds=1)),
             reader=Reader(schemas.load("delivery")),
             carrier=carrier,
             ledger=ledger,
@@ -122,7 +122,7 @@ async def test_a_claim_that_is_not_answered_in_time_is_asked_for_again_and_no_at
 
 async def test_a_claim_that_is_granted_too_late_is_given_back_and_no_attempt(world: World) -> None:
     received = await world.given()
-    world.ledger.wait_seconds = 0.15
+    world.ledger.wait_seconds = 1.5
     parked = await world.handled(received)
     [route] = world.routes._all
     assert (world.provider.calls, route.turns.under_way, route.health(0.0)) == ([], 0, 1.0)

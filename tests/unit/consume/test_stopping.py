@@ -30,7 +30,7 @@ async def test_what_is_repeated_is_done_at_once_then_after_each_pause_until_the_
         clock.advance(LONG)
     await until(lambda: len(done) == 4, what="turn 4")
     stop.request()
-    await asyncio.wait_for(repeating, 5)
+    await asyncio.wait_for(repeating, 20)
 
     assert done == [started + LONG * turn for turn in range(4)]
 
@@ -42,7 +42,7 @@ async def test_what_is_to_stop_before_it_starts_is_not_done() -> None:
     async def do() -> None:
         raise AssertionError
 
-    await asyncio.wait_for(stop.repeat(do, every=LONG), 5)
+    await asyncio.wait_for(stop.repeat(do, every=LONG), 20)
 
 
 async def test_a_stop_ends_the_fetch_that_waits_and_those_to_come(tmp_path: Path) -> None:
@@ -57,8 +57,8 @@ async def test_a_stop_ends_the_fetch_that_waits_and_those_to_come(tmp_path: Path
             assert not fetching.done()
             stop.request()
 
-            assert await asyncio.wait_for(fetching, 5) == ()
-            assert await asyncio.wait_for(subscription.fetch(limit=1, wait=LONG), 5) == ()
+            assert await asyncio.wait_for(fetching, 20) == ()
+            assert await asyncio.wait_for(subscription.fetch(limit=1, wait=LONG), 20) == ()
 
 
 async def test_a_stop_that_came_first_is_told_to_the_subscription(tmp_path: Path) -> None:
@@ -70,4 +70,4 @@ async def test_a_stop_that_came_first_is_told_to_the_subscription(tmp_path: Path
             stop.request()
             stop.hurries(subscription)
 
-            assert await asyncio.wait_for(subscription.fetch(limit=1, wait=LONG), 5) == ()
+            assert await asyncio.wait_for(subscription.fetch(limit=1, wait=LONG), 20) == ()

@@ -91,7 +91,6 @@ async def test_what_a_leaver_had_is_not_orphaned_by_a_full_disk(
         await until(
             lambda: len(first.assigned) == PARTITIONS or ticks(clock),
             what="the partitions to have an owner",
-            seconds=5,
         )
 
 

@@ -69,6 +69,6 @@ async def test_a_stranger_who_writes_to_the_file_does_not_hold_the_loop(place: P
         with pytest.raises(LogUnavailable, match="locked"):
             await write(log, record(b"1"))
         # The bound is loose: the loop once stood still for five seconds.
-        assert asyncio.get_running_loop().time() - started < 2
+        assert asyncio.get_running_loop().time() - started < 4
         await stranger.communicate(b"enough\n")
         await write(log, record(b"2"))

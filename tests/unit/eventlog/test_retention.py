@@ -198,7 +198,7 @@ async def test_a_sink_that_seeks_to_what_was_deleted_goes_on_with_what_is_left(s
         async with reading(log, TOPIC, group="sink") as subscription:
             await subscription.seek({PLACE: 0})
             fetching = asyncio.ensure_future(subscription.fetch(limit=100, wait=NOW))
-            await asyncio.wait({fetching}, timeout=3)
+            await asyncio.wait({fetching}, timeout=20)
             returned = fetching.done()
             fetching.cancel()
             await asyncio.gather(fetching, return_exceptions=True)

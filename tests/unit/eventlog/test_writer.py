@@ -58,7 +58,7 @@ async def test_an_operation_that_raises_stop_iteration_does_not_leave_its_neighb
         async with writer_held(log):
             broken: asyncio.Future[int] = log.run(lambda _: next(iter(nothing)))
             neighbour = log.run(lambda transaction: transaction.append([record(b"1")]))
-        await asyncio.wait([asyncio.ensure_future(each) for each in (neighbour, broken)], timeout=2)
+        await asyncio.wait([asyncio.ensure_future(each) for each in (neighbour, broken)], timeout=20)
 
         assert neighbour.done()
         assert broken.done()
@@ -142,7 +142,7 @@ async def test_a_bulk_that_answers_with_stop_iteration_leaves_nobody_waiting(pla
     async with place.log() as log:
         await log.ensure_topics(SPECS)
         answers: list[asyncio.Future[int]] = [log.run_bulk(odd, number, early=True) for number in range(2)]
-        found = await asyncio.wait_for(asyncio.gather(*answers, return_exceptions=True), 5)
+        found = await asyncio.wait_for(asyncio.gather(*answers, return_exceptions=True), 20)
         await write(log, record(b"1"))
 
         assert [type(each) for each in found] == [RuntimeError, RuntimeError]

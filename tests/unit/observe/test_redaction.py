@@ -87,10 +87,10 @@ def test_text_is_bounded() -> None:
 @pytest.mark.parametrize("piece", ["a", "@", "a@", '"', "+1", "password=", "bearer ", "://", "x:", "1", "\\", "%40"])
 def test_search_is_linear(piece: str) -> None:
     raw = piece * 100_000
-    started = time.perf_counter()
+    started = time.thread_time()
     text(raw)
 
-    assert time.perf_counter() - started < 1.0
+    assert time.thread_time() - started < 1.0
 
 
 class Colour(Enum):

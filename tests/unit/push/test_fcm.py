@@ -147,7 +147,7 @@ async def test_bytes_that_left_without_an_answer_of_fcm_are_unconfirmed(reply: R
 
 
 async def test_an_answer_that_does_not_come_in_time_is_unconfirmed() -> None:
-    async with fcm() as peer, provider(peer, timeout_seconds=0.05) as route:
+    async with fcm() as peer, provider(peer, timeout_seconds=1) as route:
         peer.sends = [Reply(fault="hang")]
         outcome = await route.send(push(), key="k", deadline=soon(), claim=Claims())
 

@@ -240,7 +240,7 @@ async def test_past_its_deadline_a_request_is_reset_and_the_others_go_on() -> No
 
     async with serving(on_request=script) as server, pool(server.port) as client:
         with pytest.raises(Unanswered) as caught:
-            await post(client, server.port, name="slow", seconds=0.2)
+            await post(client, server.port, name="slow", seconds=1)
         assert (await post(client, server.port)).status == 200
         await asyncio.wait_for(server.was_reset.wait(), 5)
 
