@@ -48,7 +48,11 @@ class Hearing:
     async def run(self) -> None:
         """See the contract."""
         async with self._log.subscribe(
-            [topics.AUDIT], group=self._group, on_assigned=self._on_assigned, on_revoked=self._on_revoked
+            [topics.AUDIT],
+            group=self._group,
+            on_assigned=self._on_assigned,
+            on_revoked=self._on_revoked,
+            gather=_WAIT,
         ) as subscription:
             self._stop.hurries(subscription)
             while not self._stop.requested:

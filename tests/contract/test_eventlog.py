@@ -90,6 +90,31 @@ async def test_a_write_is_all_or_nothing(logs: Logs) -> None:
             assert await subscription.fetch(limit=10, wait=BRIEFLY) == ()
 
 
+async def test_publishers_that_are_apart_write_side_by_side(logs: Logs) -> None:
+    async with logs.open() as log:
+        await log.ensure_topics(logs.specs)
+        async with log.publisher() as one, log.publisher(apart=True) as other:
+            for number in range(10):
+                await (one if number % 2 else other).write(
+                    [Record(topic=logs.topic, key=b"same", value=b"%d" % number)]
+                )
+        async with logs.reading(log) as subscription:
+            received = await drain(subscription, 10)
+
+    assert [r.value for r in received] == [b"%d" % n for n in range(10)]
+
+
+async def test_what_may_be_gathered_comes_all_the_same(logs: Logs) -> None:
+    async with logs.open() as log:
+        await logs.fill(log, 20)
+        async with log.subscribe(
+            [logs.topic], group=logs.group("gathers"), on_assigned=ignore, on_revoked=ignore, gather=BRIEFLY
+        ) as subscription:
+            assert len(await drain(subscription, 20)) == 20
+            await write(log, Record(topic=logs.topic, key=b"k", value=b"alone"))
+            assert len(await drain(subscription, 1)) == 1
+
+
 async def test_a_missing_topic_is_named(logs: Logs) -> None:
     async with logs.open() as log:
         with pytest.raises(TopicMismatch, match="nowhere"):

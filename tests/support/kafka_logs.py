@@ -48,7 +48,7 @@ def open_kafka_log(
 
 async def make_topics(settings: Kafka, specs: Sequence[TopicSpec], *, layout: Layout = LAYOUT) -> None:
     """Make topics, as `tocsin topics apply` does."""
-    async with topics.opened(KafkaClients(settings), layout, seconds=10) as there:
+    async with topics.opened(KafkaClients(settings), layout, seconds=60) as there:
         await there.apply(await there.plan(specs), specs)
 
 
@@ -113,9 +113,9 @@ class ClockedClients(KafkaClients):
         super().__init__(settings)
         self._clock = clock
 
-    def consumer(self, group: str) -> Consumer:
+    def consumer(self, group: str, *, gather: timedelta) -> Consumer:
         """See `Clients`."""
-        made: Any = super().consumer(group)
+        made: Any = super().consumer(group, gather=gather)
         getmany = made.getmany
 
         async def clocked(*places: Any, **how: Any) -> Mapping[tuple[str, int], Sequence[Fetched]]:

@@ -27,8 +27,10 @@ _WAIT = timedelta(milliseconds=500)
 # A transaction costs some 3 ms of CPU whatever is in it, so what comes is gathered: a trickle for a moment, and a
 # stream for longer, in which nobody waits for a single row.
 _LINGER = timedelta(milliseconds=50)
-_STREAM = 100
-_STREAM_LINGER = timedelta(milliseconds=100)
+_STREAM = 12
+_STREAM_LINGER = timedelta(milliseconds=150)
+# So long may the log wait for more before it brings a few. Whoever asks for what he has just done waits for that too.
+_GATHER = timedelta(milliseconds=100)
 # What nobody wants moves the offsets that the store keeps only now and then; after a restart it is passed again.
 _PASS = 20_000
 
@@ -126,7 +128,11 @@ class Ingest:
     async def run(self) -> None:
         """See `Loop`."""
         async with self._log.subscribe(
-            self._topics, group=self._group, on_assigned=self._on_assigned, on_revoked=self._on_revoked
+            self._topics,
+            group=self._group,
+            on_assigned=self._on_assigned,
+            on_revoked=self._on_revoked,
+            gather=_GATHER,
         ) as subscription:
             self._stop.hurries(subscription)
             ahead: asyncio.Task[_Hand | None] | None = None

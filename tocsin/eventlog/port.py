@@ -80,13 +80,22 @@ class EventLog(Protocol):
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
         """Make sure that the topics are there as specified. Raises TopicMismatch."""
 
-    def publisher(self) -> AbstractAsyncContextManager[Publisher]:
-        """Open a publisher."""
+    def publisher(self, *, apart: bool = False) -> AbstractAsyncContextManager[Publisher]:
+        """Open a publisher. The writes of one that is `apart` wait for nobody else's, where the log has them queue."""
 
     def subscribe(
-        self, topics: Sequence[str], *, group: str, on_assigned: OnAssigned, on_revoked: OnRevoked
+        self,
+        topics: Sequence[str],
+        *,
+        group: str,
+        on_assigned: OnAssigned,
+        on_revoked: OnRevoked,
+        gather: timedelta = timedelta(),
     ) -> AbstractAsyncContextManager[Subscription]:
         """Join a group. Leaving the context leaves the group, after `on_revoked` of what was assigned.
+
+        A reader for whom nobody waits may let the log `gather` records for so long, where it would else bring each by
+        itself.
 
         `on_revoked` is awaited before a partition goes to another member and may still commit it: drain first, fence
         second. `on_assigned` is awaited before the first fetch that may return its records. A group that has never

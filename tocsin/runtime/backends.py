@@ -203,13 +203,14 @@ async def _clustered(
         )
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(_kafka_log(configured, clock, metrics))
-        publisher = await stack.enter_async_context(log.publisher())
+        # A submit is answered when it is written: it shall not wait behind a batch of settlements.
+        settling = await stack.enter_async_context(log.publisher(apart=True))
         opened_store = await stack.enter_async_context(_ready_store(settings))
         ledger = await stack.enter_async_context(
             open_ledger(
                 store=opened_store,
                 log=log,
-                publisher=publisher,
+                publisher=settling,
                 clock=clock,
                 config=_ledger_config(settings),
                 owner=randbytes(8).hex(),
@@ -217,7 +218,7 @@ async def _clustered(
         )
         yield Backend(
             log=log,
-            publisher=publisher,
+            publisher=await stack.enter_async_context(log.publisher()),
             ledger=ledger,
             store=opened_store,
             audit_retention=timedelta(hours=_layout(configured).of("audit").retention_hours),

@@ -70,7 +70,7 @@ class ScriptedLog:
     async def ensure_topics(self, specs: Sequence[TopicSpec]) -> None:
         raise NotImplementedError
 
-    def publisher(self) -> "_NoPublisher":
+    def publisher(self, *, apart: bool = False) -> "_NoPublisher":
         raise NotImplementedError
 
     async def behind(self, group: str, topic: str, *, before: datetime) -> bool:
@@ -84,10 +84,17 @@ class ScriptedLog:
 
     @asynccontextmanager
     async def subscribe(
-        self, topics: Sequence[str], *, group: str, on_assigned: OnAssigned, on_revoked: OnRevoked
+        self,
+        topics: Sequence[str],
+        *,
+        group: str,
+        on_assigned: OnAssigned,
+        on_revoked: OnRevoked,
+        gather: timedelta = timedelta(),
     ) -> AsyncIterator["ScriptedLog"]:
         assert list(topics) == [TOPIC]
         assert group
+        assert gather < timedelta(seconds=1)
         self.on_assigned, self.on_revoked = on_assigned, on_revoked
         await self.assign(*self.records.keys() - self.arriving)
         yield self

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +22,7 @@ from tocsin.record import Partition
 
 TOPIC = "notifications.test"
 GROUP = "readers"
+GATHER = timedelta(milliseconds=5)
 A, B = Partition(TOPIC, 0), Partition(TOPIC, 1)
 
 
@@ -66,9 +68,9 @@ class Cluster:
         entries = self.entries[partition]
         return entries[-1].offset + 1 if entries else self.beginnings[partition]
 
-    def consumer(self, group: str) -> "FakeConsumer":
+    def consumer(self, group: str, *, gather: timedelta) -> "FakeConsumer":
         """See `Clients`."""
-        assert group == GROUP
+        assert (group, gather) == (GROUP, GATHER)
         self.consumers.append(FakeConsumer(self))
         return self.consumers[-1]
 
@@ -278,17 +280,19 @@ class Stage:
             group=GROUP,
             on_assigned=on_assigned,
             on_revoked=on_revoked,
+            gather=GATHER,
             patience=Patience(join=1, commit=commit, stall=60, limbo=120),
             clock=self.clock,
             condition=self.condition,
             metrics=self.metrics,
         )
 
-    def producing(self, *, seconds: float = 1.0) -> Producing:
+    def producing(self, *, number: int = 1, seconds: float = 1.0) -> Producing:
         """Return a producer that is not open."""
         return Producing(
             self.cluster,
             self.lookup,
+            number=number,
             seconds=seconds,
             max_record_bytes=10_000,
             clock=self.clock,

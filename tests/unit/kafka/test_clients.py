@@ -1,5 +1,6 @@
 """What aiokafka is told. A default of its own that is changed here was seen to lose records or to hang."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ def test_a_join_is_not_given_up_before_the_rebalance_is() -> None:
         assert told["request_timeout_ms"] > told["rebalance_timeout_ms"]
 
 
+def test_what_somebody_waits_for_is_brought_at_once_and_the_rest_in_larger_pieces() -> None:
+    told = clients.gathering(timedelta(milliseconds=100))
+
+    assert not clients.gathering(timedelta())
+    assert (told["fetch_min_bytes"], told["fetch_max_wait_ms"]) == (65_536, 100)
+
+
 def test_a_producer_is_idempotent_and_waits_for_all_copies() -> None:
     told = clients.producing(settings())
 
@@ -43,7 +51,7 @@ def test_a_producer_is_idempotent_and_waits_for_all_copies() -> None:
 async def test_aiokafka_knows_all_that_it_is_told() -> None:
     made = KafkaClients(settings(rack="a"))
 
-    await made.consumer("readers").stop()
+    await made.consumer("readers", gather=timedelta(milliseconds=100)).stop()
     await made.observer().stop()
     await made.producer().stop()
     await made.admin().close()

@@ -110,15 +110,23 @@ class EmbeddedLog:
             self._add(partition, partition_id, 0)
 
     @asynccontextmanager
-    async def publisher(self) -> AsyncIterator["EmbeddedPublisher"]:
-        """See the port."""
+    async def publisher(self, *, apart: bool = False) -> AsyncIterator["EmbeddedPublisher"]:
+        """See the port. All of them share the one writer, and its commits."""
+        del apart
         yield EmbeddedPublisher(self)
 
     @asynccontextmanager
     async def subscribe(
-        self, topics: Sequence[str], *, group: str, on_assigned: OnAssigned, on_revoked: OnRevoked
+        self,
+        topics: Sequence[str],
+        *,
+        group: str,
+        on_assigned: OnAssigned,
+        on_revoked: OnRevoked,
+        gather: timedelta = timedelta(),
     ) -> AsyncIterator[EmbeddedSubscription]:
-        """See the port."""
+        """See the port. Records that were written a moment ago cost nothing to bring: none are gathered."""
+        del gather
         missing = [topic for topic in topics if topic not in self._writer.layout.counts]
         if missing:
             raise TopicMismatch(f"topics do not exist: {', '.join(missing)}")

@@ -99,7 +99,7 @@ def open_writing(path: str) -> apsw.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
     connection.execute("PRAGMA journal_size_limit = 67108864")
-    connection.execute("PRAGMA cache_size = -10240")
+    connection.execute("PRAGMA cache_size = -4096")
     # What a statement may have to take back is kept in memory: SQLite would write it to a temporary file.
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(DDL)

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Protocol
 
 from tocsin.errors import SettingsError
@@ -24,13 +25,16 @@ _BEYOND_REBALANCE = 10.0
 _PRODUCE_SECONDS = 30.0
 _TROUBLE_SECONDS = 5.0
 _MOST_PORT = 65535
+# A hundred records and more: to bring so many at once costs little more than to bring one.
+_MANY_BYTES = 65_536
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Clients(Protocol):
     """Makes clients, not yet started."""
 
-    def consumer(self, group: str) -> Consumer:
-        """Return a member of a group."""
+    def consumer(self, group: str, *, gather: timedelta) -> Consumer:
+        """Return a member of a group. The brokers wait for so long before they answer it with only a few records."""
 
     def observer(self) -> Consumer:
         """Return a consumer of no group, which looks offsets up."""
@@ -54,9 +58,10 @@ class KafkaClients:
         quiet.hush()
         closed.mend()
 
-    def consumer(self, group: str) -> Consumer:
+    def consumer(self, group: str, *, gather: timedelta) -> Consumer:
         """See `Clients`."""
-        return AIOKafkaConsumer(**self._common, **consuming(self._settings), group_id=group)  # type: ignore[no-any-return]
+        told = {**self._common, **consuming(self._settings), **gathering(gather)}
+        return AIOKafkaConsumer(**told, group_id=group)  # type: ignore[no-any-return]
 
     def observer(self) -> Consumer:
         """See `Clients`."""
@@ -115,6 +120,11 @@ def consuming(settings: Kafka) -> Mapping[str, Any]:
         "max_partition_fetch_bytes": settings.max_record_bytes,
         "client_rack": settings.rack,
     }
+
+
+def gathering(span: timedelta) -> Mapping[str, Any]:
+    """Return what members of a group are told for whom the brokers may gather records for so long."""
+    return {"fetch_min_bytes": _MANY_BYTES, "fetch_max_wait_ms": span // _MILLISECOND} if span else {}
 
 
 def producing(settings: Kafka) -> Mapping[str, Any]:

@@ -1,9 +1,10 @@
-"""The event log on Kafka: the port over one producer, one consumer a subscription, and clients that ask."""
+"""The event log on Kafka: the port over producers, one consumer a subscription, and clients that ask."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
+from itertools import count
 
 from loguru import logger
 
@@ -39,7 +40,8 @@ class KafkaLog:
         clients: Clients,
         lookup: Lookup,
         layout: Layout,
-        producing: Producing,
+        shared: Producing,
+        another: Callable[[], Producing],
         clock: Clock,
         condition: Condition,
         metrics: Metrics,
@@ -49,7 +51,8 @@ class KafkaLog:
         self._clients = clients
         self._lookup = lookup
         self._layout = layout
-        self._producing = producing
+        self._shared = shared
+        self._another = another
         self._clock = clock
         self._condition = condition
         self._metrics = metrics
@@ -67,13 +70,27 @@ class KafkaLog:
             await there.ensure(specs)
 
     @asynccontextmanager
-    async def publisher(self) -> AsyncIterator[KafkaPublisher]:
-        """See the port."""
-        yield KafkaPublisher(self._producing)
+    async def publisher(self, *, apart: bool = False) -> AsyncIterator[KafkaPublisher]:
+        """See the port. Raises LogUnavailable."""
+        if not apart:
+            yield KafkaPublisher(self._shared)
+            return
+        own = self._another()
+        try:
+            await own.open()
+            yield KafkaPublisher(own)
+        finally:
+            await own.close()
 
     @asynccontextmanager
     async def subscribe(
-        self, topics: Sequence[str], *, group: str, on_assigned: OnAssigned, on_revoked: OnRevoked
+        self,
+        topics: Sequence[str],
+        *,
+        group: str,
+        on_assigned: OnAssigned,
+        on_revoked: OnRevoked,
+        gather: timedelta = timedelta(),
     ) -> AsyncIterator[KafkaSubscription]:
         """See the port. Raises TopicMismatch, LogUnavailable."""
         known = await self._lookup.topics()
@@ -87,6 +104,7 @@ class KafkaLog:
             group=group,
             on_assigned=on_assigned,
             on_revoked=on_revoked,
+            gather=gather,
             patience=_patience(self._settings),
             clock=self._clock,
             condition=self._condition,
@@ -148,24 +166,31 @@ async def open_log(
     async with AsyncExitStack() as stack:
         asking = await stack.enter_async_context(lookup.opened(clients, seconds=settings.lookup_timeout_seconds))
         condition = Condition(metrics)
-        producing = Producing(
-            clients,
-            asking,
-            seconds=settings.write_timeout_seconds,
-            max_record_bytes=settings.max_record_bytes,
-            clock=clock,
-            condition=condition,
-            metrics=metrics,
-        )
-        stack.push_async_callback(producing.close)
-        await producing.open()
+        numbers = count(1)
+
+        def producing() -> Producing:
+            return Producing(
+                clients,
+                asking,
+                number=next(numbers),
+                seconds=settings.write_timeout_seconds,
+                max_record_bytes=settings.max_record_bytes,
+                clock=clock,
+                condition=condition,
+                metrics=metrics,
+            )
+
+        shared = producing()
+        stack.push_async_callback(shared.close)
+        await shared.open()
         log = KafkaLog(
             settings,
             identity=await asking.identity(),
             clients=clients,
             lookup=asking,
             layout=layout,
-            producing=producing,
+            shared=shared,
+            another=producing,
             clock=clock,
             condition=condition,
             metrics=metrics,

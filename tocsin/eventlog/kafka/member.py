@@ -9,6 +9,7 @@ import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from tocsin.clock import from_ms
 from tocsin.errors import CommitFenced, LogUnavailable
@@ -55,8 +56,9 @@ class Member:
         group: str,
         on_assigned: OnPartitions,
         on_revoked: OnPartitions,
+        gather: timedelta,
     ) -> None:
-        self._consumer: Consumer = clients.consumer(group)
+        self._consumer: Consumer = clients.consumer(group, gather=gather)
         self._group = group
         self._consumer.subscribe(topics, listener=Listener(on_assigned=on_assigned, on_revoked=on_revoked))
         self._polling: asyncio.Task[Mapping[tuple[str, int], Sequence[Fetched]]] | None = None

@@ -1,4 +1,4 @@
-"""The process's one producer: idempotent, bounded in time, and made anew once it is poisoned.
+"""A producer: idempotent, bounded in time, and made anew once it is poisoned.
 
 A batch that the broker refuses leaves a hole in its partition's sequence numbers: whatever that producer sends there
 afterwards is refused as out of order, for good. So a refusal ends the producer, and the next one starts counting anew.
@@ -22,7 +22,6 @@ from tocsin.eventlog.kafka.partitioning import Partitioner
 from tocsin.observe.metrics import Metrics
 from tocsin.record import Record
 
-_POISONED, _STALLED = "producer", "acknowledgements"
 _STOP_SECONDS = 5.0
 _SUSPICIOUS_SECONDS = 2.0
 _PAUSE = timedelta(seconds=1)
@@ -30,13 +29,14 @@ _OVERHEAD = 128  # of a record in a batch, about; a header costs a few bytes mor
 
 
 class Producing:
-    """Writes records durably. Opened and closed by the log."""
+    """Writes records durably. Opened and closed by the log, whose `number`th it is."""
 
     def __init__(
         self,
         clients: Clients,
         lookup: Lookup,
         *,
+        number: int,
         seconds: float,
         max_record_bytes: int,
         clock: Clock,
@@ -50,6 +50,7 @@ class Producing:
         self._clock = clock
         self._condition = condition
         self._metrics = metrics
+        self._poison, self._stall = f"producer {number}", f"acknowledgements {number}"
         self._partitioner = Partitioner()
         self._topics: frozenset[str] = frozenset()
         self._producer: Producer | None = None
@@ -96,7 +97,7 @@ class Producing:
             raise
         except KafkaError as error:
             raise LogUnavailable(f"Kafka takes no records: {worded(error)}") from error
-        self._condition.mended(_STALLED)
+        self._condition.mended(self._stall)
         self._metrics.log_writes.inc()
         self._metrics.log_batch_records.observe(len(records))
         self._metrics.log_commit_seconds.observe(self._clock.monotonic() - started)
@@ -159,7 +160,7 @@ class Producing:
     def _stalled(self, futures: Sequence[asyncio.Future[Any]]) -> None:
         if futures and all(future.done() for future in futures):
             return
-        self._condition.unwritable(_STALLED, "Kafka acknowledges nothing")
+        self._condition.unwritable(self._stall, "Kafka acknowledges nothing")
         if self._recovering is None or self._recovering.done():
             self._recovering = asyncio.create_task(self._recover(), name="tocsin-kafka-recovery")
 
@@ -174,7 +175,7 @@ class Producing:
             return
         error = future.exception()
         if error is None:
-            self._condition.mended(_STALLED)
+            self._condition.mended(self._stall)
         else:
             self._poisoned(producer, error)
 
@@ -188,7 +189,7 @@ class Producing:
                 await self._lookup.topics()
             except LogUnavailable:
                 continue
-            self._condition.mended(_STALLED)
+            self._condition.mended(self._stall)
             return
 
     def _poisoned(self, producer: Producer, error: BaseException) -> None:
@@ -197,7 +198,7 @@ class Producing:
         self._producer = None
         self._ready.clear()
         self._metrics.log_rebuilds("producer").inc()
-        self._condition.unwritable(_POISONED, f"the Kafka producer failed and is made anew: {worded(error)}")
+        self._condition.unwritable(self._poison, f"the Kafka producer failed and is made anew: {worded(error)}")
         self._rebuilding = asyncio.create_task(self._rebuild(producer), name="tocsin-kafka-producer")
 
     async def _rebuild(self, old: Producer) -> None:
@@ -210,7 +211,7 @@ class Producing:
                 await self._clock.sleep(_PAUSE)
                 continue
             self._became(producer)
-            self._condition.mended(_POISONED)
+            self._condition.mended(self._poison)
             return
 
     async def _made(self) -> Producer:

@@ -49,6 +49,7 @@ class KafkaSubscription:
         group: str,
         on_assigned: OnAssigned,
         on_revoked: OnRevoked,
+        gather: timedelta,
         patience: Patience,
         clock: Clock,
         condition: Condition,
@@ -60,6 +61,7 @@ class KafkaSubscription:
         self._lookup = lookup
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
+        self._gather = gather
         self._patience = patience
         self._clock = clock
         self._metrics = metrics
@@ -239,7 +241,14 @@ class KafkaSubscription:
             if self._member is member:
                 await self._give_up()
 
-        member = Member(self._clients, self.topics, group=self.group, on_assigned=assigned, on_revoked=revoked)
+        member = Member(
+            self._clients,
+            self.topics,
+            group=self.group,
+            on_assigned=assigned,
+            on_revoked=revoked,
+            gather=self._gather,
+        )
         self._member = member
         self._members.add(member)
         return member
