@@ -77,7 +77,7 @@ def test_nothing_names_a_place_of_its_own_machine() -> None:
     assert listed.stdout == ""
 
 
-def test_a_gateway_that_does_not_use_a_channel_or_a_cluster_does_not_load_its_libraries() -> None:
+def test_a_gateway_does_not_load_the_libraries_of_what_it_does_not_do() -> None:
     script = """
 import sys
 from importlib.metadata import entry_points
@@ -90,3 +90,5 @@ print(*sorted(name for name in sys.modules if "." not in name))
     loaded = set(ran.stdout.split())
     assert loaded >= {"aiosmtplib", "sqlalchemy"}
     assert not loaded & {"aiokafka", "asyncpg", "cryptography", "twilio", "phonenumbers", "pywebpush", "h2", "aiosmtpd"}
+    # Needed once, at the first start of a new version.
+    assert not loaded & {"alembic", "mako", "pygments"}

@@ -14,11 +14,12 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from tocsin.errors import StoreUnavailable
 from tocsin.runtime.clock import SystemClock
-from tocsin.store import migrate, tables
+from tocsin.store import migrate, revisions, tables
 from tocsin.store.engine import Store, open_store
 from tocsin.store.migrate import check, upgrade
 from tocsin.store.suppressions import Suppressions, identity
@@ -145,6 +146,17 @@ async def test_a_store_of_a_newer_version_is_refused_and_kept(empty: Store) -> N
         await check(empty)
 
 
+def test_the_newest_revision_is_the_one_that_alembic_finds() -> None:
+    assert migrate.head() == ScriptDirectory.from_config(revisions.config()).get_current_head()
+
+
+async def test_a_store_that_has_everything_is_left_alone(empty: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await upgrade(empty)
+    monkeypatch.delattr(revisions, "apply")
+
+    await upgrade(empty)
+
+
 async def test_a_store_that_is_not_migrated_is_told_apart(empty: Store) -> None:
     with pytest.raises(StoreUnavailable, match="tocsin migrate"):
         await check(empty)
@@ -163,7 +175,7 @@ async def test_text_is_ordered_by_its_bytes_whatever_the_locale_of_the_database(
 
 def _migrated(connection: Connection, revision: str) -> None:
     """Bring the tables to a revision, forwards or back."""
-    config = migrate._config()
+    config = revisions.config()
     config.attributes["connection"] = connection
     newer = MigrationContext.configure(connection).get_current_revision() or ""
     (command.downgrade if newer > revision else command.upgrade)(config, revision)
