@@ -21,6 +21,7 @@ from benchmarks.children import Children, until
 from benchmarks.options import BATCH, Options
 from benchmarks.sinks import Sink
 from tocsin import ids, topics
+from tocsin.consume.ingest import kept_as
 from tocsin.delivery import Lane
 from tocsin.eventlog.embedded.log import EmbeddedConfig, EmbeddedLog, open_log
 from tocsin.eventlog.embedded.retention import Retention
@@ -35,9 +36,15 @@ from tocsin.store import offsets
 from tocsin.store.engine import open_store
 
 _DELIVERIES = topics.delivery("email", Lane.NORMAL)
+# Those that keep their offsets in the store, and those that keep them in the log alone.
+_SINKS = (
+    topics.sink_group("audit", "ingest"),
+    topics.sink_group("dlq", "followup"),
+    topics.sink_group("producer", "suppressing"),
+)
 _READERS = {
     topics.worker_group("email", Lane.NORMAL, retrying=False): _DELIVERIES,
-    topics.sink_group("audit", "ingest"): topics.AUDIT,
+    topics.hearing_group(): topics.AUDIT,
 }
 _AT_ONCE = 500
 _PER_DELIVERY = 1 + throughput.EVENTS
@@ -97,11 +104,12 @@ async def _fill(data: Path, records: int) -> None:
         ledger = EmbeddedLedger(log, clock=clock, lease=timedelta(seconds=90))
         await ledger.open()
         await _write(ledger, await _records(log), records // _PER_DELIVERY)
-        tails = {group: await _read_all(log, group, topic) for group, topic in _READERS.items()}
+        for group, topic in _READERS.items():
+            await _read_all(log, group, topic)
+        tails = {kept_as(group, log): await _read_all(log, group, topics.AUDIT) for group in _SINKS}
     async with open_store(f"sqlite:///{data / 'store.db'}") as store, store.write() as connection:
-        for group, ends in tails.items():
-            if await offsets.load(connection, group):
-                await offsets.advance(connection, group, ends)
+        for name, ends in tails.items():
+            await offsets.advance(connection, name, ends)
 
 
 async def _records(log: EmbeddedLog) -> tuple[Record, ...]:

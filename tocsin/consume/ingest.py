@@ -61,6 +61,11 @@ class _Hand(NamedTuple):
     gone: Collection[Partition]
 
 
+def kept_as(group: str, log: EventLog) -> str:
+    """Return the name of a group's offsets in the store: of one log, for a new one is read from its beginning."""
+    return f"{group}@{log.identity}"
+
+
 def _nobody(_batch: Sequence[Received]) -> None:
     pass
 
@@ -85,8 +90,7 @@ class Ingest:
         self._name = name
         self._topics = topics
         self._group = group
-        # Offsets are of one log: a new log under an old store is read from its beginning.
-        self._kept_as = f"{group}@{log.identity}"
+        self._kept_as = kept_as(group, log)
         self._log = log
         self._store = store
         self._sink = sink
