@@ -33,8 +33,6 @@ class Mailbox:
     address: str
 
 
-# What was checked when it was submitted is parsed again when it is sent, mostly a moment later.
-@lru_cache(maxsize=4096)
 def parse(text: str, *, international: bool = True) -> str | Fault:
     """Return the address in its normal form, or a fault that says what is wrong (its pointer is empty).
 
@@ -84,6 +82,8 @@ def _wrong_with(local: str, *, international: bool) -> str | None:
     return None
 
 
+# Mail goes to many people and to few domains.
+@lru_cache(maxsize=1024)
 def _domain(domain: str) -> str | None:
     """Return a domain name as lower-case A-labels, or None if it is none (or an address literal, or one label)."""
     lowered = domain.lower()

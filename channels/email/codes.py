@@ -117,7 +117,10 @@ def redacted(text: str) -> str:
     if len(text) > _MOST_READ:
         # The cut may have gone through an address; what stands before its @ must not survive.
         head = head.rpartition(" ")[0]
-    return _ADDRESS.sub("<address>", _CONTROL.sub(" ", head))[:_MOST_TEXT].strip()
+    head = _CONTROL.sub(" ", head)
+    if "@" in head:
+        head = _ADDRESS.sub("<address>", head)
+    return head[:_MOST_TEXT].strip()
 
 
 def _senseless(phase: Phase, told: _Told) -> Outcome:

@@ -4,7 +4,7 @@ What matters is where it breaks. Until the server has answered DATA with 354 and
 nothing was taken: Deferred. From then on it may have been: Unconfirmed (RFC 1047).
 """
 
-import asyncio
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,6 +17,8 @@ from tocsin.outcome import Deferred, Outcome, Rejected, Unconfirmed
 _OK = range(200, 300)
 _START_INPUT = 354
 _CLOSING = 421
+# At the start of a line; it is doubled (RFC 5321, section 4.5.2).
+_DOT = re.compile(rb"\r\n\.")
 
 
 class Result(NamedTuple):
@@ -34,9 +36,8 @@ def obstacle(wire: Wire, mail: Mail) -> Rejected | None:
             scope="route",
             message="the server does not take addresses outside ASCII (SMTPUTF8)",
         )
-    limit = wire.size_limit
-    if limit.isascii() and limit.isdigit() and 0 < int(limit[:18]) < mail.size:
-        message = f"the mail has {mail.size} octets, the server takes {limit[:18]}"
+    if 0 < wire.size_limit < mail.size:
+        message = f"the mail has {mail.size} octets, the server takes {wire.size_limit}"
         return Rejected(reason="message_too_large", scope="message", message=message)
     return None
 
@@ -56,7 +57,6 @@ class Dialogue:
         self._deadline = deadline
         self._command_timeout = command_timeout
         self._read = read
-        self._loop = asyncio.get_running_loop()
 
     async def send(self, mail: Mail) -> Result:
         """Send the mail. Never raises but when cancelled; then, as when not healthy, the connection is to be closed."""
@@ -75,7 +75,7 @@ class Dialogue:
             for phase, command in commands.items():
                 if not self._wire.pipelining:
                     self._wire.write(command)
-                reply = await self._wire.reply(by=self._limit())
+                reply = await self._wire.reply(by=self._deadline, within=self._command_timeout)
                 good = reply.code == _START_INPUT if phase == "data" else reply.code in _OK
                 if not good and refused is None:
                     refused = phase, reply
@@ -96,7 +96,7 @@ class Dialogue:
     async def _content(self, data: bytes) -> Result:
         """Send the content and the final dot, and wait for the answer for as long as the attempt lasts."""
         try:
-            self._wire.write(data.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+            self._wire.write(_DOT.sub(b"\r\n..", data) + b".\r\n")
         except WireLostError:
             return Result(Deferred(cause="connection_lost"), healthy=False)
         try:
@@ -105,19 +105,19 @@ class Dialogue:
             return Result(Unconfirmed(phase="data"), healthy=False)
         return Result(self._read(reply.code, reply.message, "body"), healthy=_in_step(reply.code))
 
-    def _limit(self) -> float:
-        """Return until when the next reply may take."""
-        return min(self._deadline, self._loop.time() + self._command_timeout)
-
     def _commands(self, mail: Mail) -> dict[Phase, bytes]:
         """Return the commands of the envelope, with their line ends, in order."""
         encoding = "utf-8" if mail.needs_smtputf8 else "ascii"
-        sender = " ".join((f"MAIL FROM:<{mail.sender}>", *self._options(mail)))
-        recipient = " ".join((f"RCPT TO:<{mail.recipient}>", *self._wishes(mail)))
-        lines: dict[Phase, str] = {"mail": sender, "rcpt": recipient, "data": "DATA"}
-        if any("\r" in line or "\n" in line for line in lines.values()):
+        sender = " ".join([f"MAIL FROM:<{mail.sender}>", *self._options(mail)])
+        recipient = " ".join([f"RCPT TO:<{mail.recipient}>", *self._wishes(mail)])
+        both = sender + recipient
+        if "\r" in both or "\n" in both:
             raise ValueError("an address holds a line break")
-        return {phase: f"{line}\r\n".encode(encoding) for phase, line in lines.items()}
+        return {
+            "mail": f"{sender}\r\n".encode(encoding),
+            "rcpt": f"{recipient}\r\n".encode(encoding),
+            "data": b"DATA\r\n",
+        }
 
     def _options(self, mail: Mail) -> list[str]:
         options = []

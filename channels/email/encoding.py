@@ -5,7 +5,7 @@ from binascii import b2a_base64, b2a_qp
 
 from channels.email.headers import Unsendable
 
-_NEWLINE = re.compile("\r\n?|\n")
+_NEWLINE = re.compile(b"\r\n?|\n")
 _PLAIN = bytes(range(32, 127)) + b"\t\r\n"
 _ABOVE_ASCII = bytes(range(128, 256))
 _BASE64_LINE = 57
@@ -14,22 +14,18 @@ _MOST_LINE = 78
 
 def canonical(text: str, what: str) -> bytes:
     """Return a body as UTF-8 with CRLF line ends. Raises Unsendable for NUL and lone surrogates."""
-    if "\r" in text:
-        text = _NEWLINE.sub("\r\n", text)
-    elif "\n" in text:
-        text = text.replace("\n", "\r\n")
+    if "\x00" in text:
+        raise Unsendable(f"{what} holds a NUL")
     try:
         body = text.encode()
     except UnicodeEncodeError:
         raise Unsendable(f"{what} holds half a surrogate pair") from None
-    if b"\x00" in body:
-        raise Unsendable(f"{what} holds a NUL")
-    return body
+    return _NEWLINE.sub(b"\r\n", body) if b"\r" in body else body.replace(b"\n", b"\r\n")
 
 
 def encoded(body: bytes) -> tuple[bytes, bytes]:
     """Return the name of the encoding and the encoded body of a canonical text. All lines are at most 78 octets."""
-    if not body.translate(None, _PLAIN) and max(map(len, body.split(b"\r\n"))) <= _MOST_LINE:
+    if not body.translate(None, _PLAIN) and max(map(len, body.splitlines()), default=0) <= _MOST_LINE:
         return b"7bit", body
     above = len(body) - len(body.translate(None, _ABOVE_ASCII))
     if above * 6 > len(body):

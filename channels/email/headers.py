@@ -52,16 +52,23 @@ def encode_unstructured(name: str, value: str) -> bytes:
     return b"%b: %b\r\n" % (start, _words(value, len(start) + 2))
 
 
+def encode_address(name: str, address: str) -> bytes:
+    """Return an address field of one address alone and CRLF. Outside ASCII it is as in `encode_mailbox`."""
+    start = _field(name)
+    _check(name, address)
+    return b"%b: %b\r\n" % (start, address.encode())
+
+
 def encode_mailbox(name: str, mailbox: Mailbox) -> bytes:
     """Return an address field of one mailbox and CRLF, the display name quoted or encoded as it needs.
 
     A local part outside ASCII stays UTF-8 (RFC 6532): such a message needs SMTPUTF8.
     """
+    if not mailbox.name:
+        return encode_address(name, mailbox.address)
     start = _field(name)
     _check(name, mailbox.name)
     _check(name, mailbox.address)
-    if not mailbox.name:
-        return b"%b: %b\r\n" % (start, mailbox.address.encode())
     phrase = _phrase(mailbox.name, len(start) + 2)
     used = len((b"%b: %b" % (start, phrase)).rpartition(b"\n")[2])
     gap = b" " if used + 3 + len(mailbox.address) <= _LINE else b"\r\n "

@@ -1,14 +1,14 @@
 """A mail that is ready to go: its envelope, its bytes, and its parts for providers that make the bytes themselves."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from channels.email.address import Mailbox
 from tocsin.delivery import Attachment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What a mail is made of. `text` or `html` is there; a text that is not is derived. `headers` are further ones."""
 
     sender: Mailbox
@@ -19,8 +19,7 @@ class Parts:
     files: tuple[Attachment, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
     """One message to one recipient. `data` has CRLF line ends; `size` is its length in octets (RFC 1870).
 
     `needs_smtputf8`: an address is outside ASCII, so the server must offer SMTPUTF8 (RFC 6531). `parts` are there if a

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from channels.email import attachments, encoding, plaintext
 from channels.email.address import Mailbox
-from channels.email.headers import encode_mailbox, encode_unstructured
+from channels.email.headers import encode_address, encode_mailbox, encode_unstructured
 from tocsin.delivery import Attachment
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -59,7 +59,7 @@ class Skeleton:
             (
                 b"Date: %b\r\nMessage-ID: <%b@%b>\r\n" % (_date(date), _digest(*identity), self._domain),
                 self._fixed,
-                encode_mailbox("To", Mailbox(name="", address=to)),
+                encode_address("To", to),
                 encode_unstructured("Subject", subject),
                 content if content.endswith(b"\r\n") else content + b"\r\n",
             )

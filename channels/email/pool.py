@@ -78,12 +78,12 @@ class Pool:
     def give_back(self, connection: Connection) -> None:
         """Take back a connection whose every command was answered."""
         self._places.give()
-        connection.used_at = self._monotonic()
-        if self._worn(connection):
+        now = connection.used_at = self._monotonic()
+        if self._worn(connection, now):
             connection.wire.hang_up()
         else:
             self._idle.append(connection)
-        self._sweep()
+        self._sweep(now)
 
     def discard(self, connection: Connection) -> None:
         """Close a connection that may be out of step."""
@@ -100,11 +100,12 @@ class Pool:
 
     async def _reused(self, deadline: float) -> Connection | None:
         """Return the idle connection that was used last, tried if it rested for long; None if none is fit."""
-        self._sweep()
+        self._sweep(self._monotonic())
         while self._idle:
             connection = self._idle.pop()
-            rested = self._monotonic() - connection.used_at
-            if self._worn(connection):
+            now = self._monotonic()
+            rested = now - connection.used_at
+            if self._worn(connection, now):
                 connection.wire.hang_up()
             elif (connection.fresh and rested <= self._policy.probe_after) or await self._answers(connection, deadline):
                 return connection
@@ -112,10 +113,8 @@ class Pool:
 
     async def _answers(self, connection: Connection, deadline: float) -> bool:
         """Return whether the connection answers RSET, which also forgets an envelope that was refused."""
-        loop = asyncio.get_running_loop()
         try:
-            limit = min(deadline, loop.time() + self._policy.probe_timeout)
-            reply = await connection.wire.command(b"RSET", by=limit)
+            reply = await connection.wire.command(b"RSET", by=deadline, within=self._policy.probe_timeout)
         except (WireLostError, TimeoutError):
             connection.wire.abort()
             return False
@@ -138,8 +137,7 @@ class Pool:
         self._backoff.succeeded()
         return Connection(found, self._monotonic())
 
-    def _worn(self, connection: Connection) -> bool:
-        now = self._monotonic()
+    def _worn(self, connection: Connection, now: float) -> bool:
         return (
             not connection.wire.is_open
             or connection.messages >= self._policy.messages
@@ -147,7 +145,7 @@ class Pool:
             or now - connection.used_at >= self._policy.idle
         )
 
-    def _sweep(self) -> None:
+    def _sweep(self, now: float) -> None:
         """Hang up on what has rested too long: the oldest lies at the left, because the newest is used first."""
-        while self._idle and self._worn(self._idle[0]):
+        while self._idle and self._worn(self._idle[0], now):
             self._idle.popleft().wire.hang_up()

@@ -1,8 +1,9 @@
 """From a delivery to a mail: the template or the content it has, then its bytes. Or why there can be none."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from channels.email.address import Mailbox, parse
 from channels.email.headers import Unsendable, encode_unsubscribe
@@ -26,8 +27,7 @@ HTML = "email.html"
 _HEADERS = {"Auto-Submitted": "auto-generated"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Words(msgspec.Struct, frozen=True, kw_only=True):
     """What a mail says. At least one of `text` and `html` is there."""
 
     subject: str

@@ -1,7 +1,8 @@
 """The return path: an envelope sender of each mail's own, to which bounces come back (VERP, signed). Pure."""
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from channels.email.mail import Mail
 from channels.email.reference import CHARACTERS, Reference, References

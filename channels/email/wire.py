@@ -5,6 +5,7 @@ the reply to each command before it sends the next, which is most of what a smal
 """
 
 import asyncio
+import math
 from collections import deque
 from typing import NamedTuple, cast
 
@@ -26,7 +27,10 @@ class WireLostError(Exception):
 
 
 class Wire(asyncio.Protocol):
-    """One connection, held by one dialogue at a time. Replies come in the order of the commands."""
+    """One connection, held by one dialogue at a time. Replies come in the order of the commands.
+
+    `size_limit` is how many octets the server takes (SIZE, RFC 1870); 0 if it did not say.
+    """
 
     def __init__(self, client: aiosmtplib.SMTP) -> None:
         """Take over a connection that is ready and has no command under way."""
@@ -37,7 +41,7 @@ class Wire(asyncio.Protocol):
         # A cast, because uvloop's transports are no subclasses of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
         self._loop = asyncio.get_running_loop()
-        self._buffer = bytearray()
+        self._rest = b""
         self._lines: list[str] = []
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -45,6 +49,7 @@ class Wire(asyncio.Protocol):
         self._looks_at = self._by = 0.0
         self._lost: str | None = None
         self.pipelining = client.supports_extension("pipelining")
+        self.size_limit = _octets(client.esmtp_extensions.get("size", ""))
         self._transport.set_protocol(self)
 
     @property
@@ -56,34 +61,30 @@ class Wire(asyncio.Protocol):
         """Return whether the server offered an extension, in lower case."""
         return self._client.supports_extension(extension)
 
-    @property
-    def size_limit(self) -> str:
-        """What the server said to SIZE (RFC 1870), empty if nothing."""
-        return self._client.esmtp_extensions.get("size", "").partition(" ")[0]
-
     def write(self, data: bytes) -> None:
         """Send bytes. Raises WireLostError if the connection is known to be gone."""
         if self._lost is not None or self._transport.is_closing():
             raise WireLostError(self._lost or "the connection is closing")
         self._transport.write(data)
 
-    async def reply(self, *, by: float) -> Reply:
-        """Return the next reply. Raises WireLostError, and TimeoutError if there is none by `by` (of `loop.time()`).
+    async def reply(self, *, by: float, within: float = math.inf) -> Reply:
+        """Return the next reply. Raises WireLostError, and TimeoutError if there is none by `by` (of `loop.time()`)
+        or `within` so many seconds.
 
         After a timeout or a cancellation the connection is out of step: abort it.
         """
         while not self._replies:
             if self._lost is not None:
                 raise WireLostError(self._lost)
-            self._watch(by)
+            self._watch(min(by, self._loop.time() + within))
             self._waiter = self._loop.create_future()
             await self._waiter
         return self._replies.popleft()
 
-    async def command(self, command: bytes, *, by: float) -> Reply:
+    async def command(self, command: bytes, *, by: float, within: float) -> Reply:
         """Send one command, without its line end, and return the reply. Raises as `reply` does."""
         self.write(command + b"\r\n")
-        return await self.reply(by=by)
+        return await self.reply(by=by, within=within)
 
     def hang_up(self) -> None:
         """Say QUIT and close without waiting for the answer: the connection is of no more use, whatever it says."""
@@ -97,14 +98,14 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        self._buffer += data
-        while (end := self._buffer.find(b"\n")) >= 0:
-            line = bytes(self._buffer[:end])
-            del self._buffer[: end + 1]
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
             if not self._take(line):
                 return
-        if len(self._buffer) > _MAX_REPLY:
+        if len(self._rest) > _MAX_REPLY:
             self._lose("a reply is too long")
+        if self._replies:
+            self._wake()
 
     def eof_received(self) -> bool:
         """See `asyncio.Protocol`."""
@@ -132,9 +133,10 @@ class Wire(asyncio.Protocol):
                 self._lose("a reply is too long")
                 return False
         if not more:
-            self._replies.append(Reply(int(code), "\n".join(self._lines) if self._lines else text))
-            self._lines.clear()
-            self._wake()
+            if self._lines:
+                text = "\n".join(self._lines)
+                self._lines.clear()
+            self._replies.append(Reply(int(code), text))
         return True
 
     def _watch(self, by: float) -> None:
@@ -168,3 +170,9 @@ class Wire(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
         self._waiter = None
+
+
+def _octets(said: str) -> int:
+    """Return the number that a server says with SIZE, 0 if it says none."""
+    number = said.partition(" ")[0]
+    return int(number[:18]) if number.isascii() and number.isdigit() else 0

@@ -9,7 +9,7 @@ import jinja2
 
 from tocsin.templates.budget import Budget, BudgetExceeded, Limits
 from tocsin.templates.filters import BUDGET
-from tocsin.templates.locales import candidates, normalized
+from tocsin.templates.locales import candidates
 from tocsin.validation import Fault, Schema, pointer
 
 
@@ -60,8 +60,8 @@ class Template:
         return next((found for found in candidates(wish, self.default_locale) if (found, part) in self.parts), None)
 
     def has(self, part: str, locale: str) -> bool:
-        """Return whether the part exists in exactly this locale."""
-        return (normalized(locale), part) in self.parts
+        """Return whether the part exists in exactly this locale (one that `locale_for` returned)."""
+        return (locale, part) in self.parts
 
     def render(self, part: str, locale: str | None, data: Mapping[str, Any]) -> str | RenderFault:
         """Return the part's text in the best locale for `locale`, or why there is none. Raises nothing.
@@ -81,7 +81,7 @@ class Template:
 
     def _run(self, compiled: jinja2.Template, data: Mapping[str, Any]) -> str:
         budget = Budget(self.limits, self.timer)
-        context = compiled.new_context({**data, BUDGET: budget})
+        context = compiled.new_context({**compiled.globals, **data, BUDGET: budget}, shared=True)
         chunks: list[str] = []
         room = self.limits.output
         for chunk in compiled.root_render_func(context):

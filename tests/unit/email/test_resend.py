@@ -1,13 +1,13 @@
 """Resend against a server that answers as a test says: what is sent, and what each end of a call comes to."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from channels.email import resend_message
 from channels.email.address import Mailbox

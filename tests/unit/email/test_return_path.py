@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,7 +39,7 @@ def mail(**changes: object) -> Mail:
         notification_id=NOTIFICATION,
         tenant="default",
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return msgspec.structs.replace(made, **changes)
 
 
 @settings(deadline=None)

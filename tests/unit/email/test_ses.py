@@ -2,7 +2,6 @@
 
 from base64 import b64decode
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -157,7 +156,7 @@ async def test_a_server_that_is_silent_is_given_up_at_the_deadline(sending: Send
 
 
 async def test_an_international_address_is_for_other_routes(sending: Sending) -> None:
-    found = await sending.send(replace(MAIL, recipient="ä@example.com", needs_smtputf8=True))
+    found = await sending.send(msgspec.structs.replace(MAIL, recipient="ä@example.com", needs_smtputf8=True))
 
     assert isinstance(found, Rejected)
     assert (found.scope, found.reason) == ("route", "smtputf8_not_supported")
