@@ -5,13 +5,24 @@ The life's number is on the letter before anything of that life is in the log, s
 
 from collections.abc import Sequence
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dlq import changes
-from tocsin import envelope, lifecycle
+from tocsin import lifecycle
 from tocsin.record import Received, header
 
 _ENDINGS = {lifecycle.ending(state).encode(): state for state in lifecycle.State if state.terminal}
+
+
+class _Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What of an event says whose end it is."""
+
+    delivery_id: str | None = None
+    life: int | None = None
+
+
+_decode = msgspec.json.Decoder(_Told).decode
 
 
 class FollowupSink:
@@ -38,7 +49,7 @@ def _ending(received: Received) -> tuple[str, int, lifecycle.State] | None:
     if state is None:
         return None
     try:
-        event = envelope.audit_event(received.value)
-    except (ValueError, OverflowError, RecursionError):
+        told = _decode(received.value)
+    except (ValueError, RecursionError):
         return None
-    return (event.delivery_id, event.life, state) if event.delivery_id is not None and event.life else None
+    return (told.delivery_id, told.life, state) if told.delivery_id is not None and told.life else None

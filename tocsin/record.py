@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -18,10 +17,6 @@ class Partition(NamedTuple):
 
     topic: str
     number: int
-
-
-# There are few partitions, and every record asks for its own.
-_partition = lru_cache(maxsize=4096)(Partition)
 
 
 class Source(NamedTuple):
@@ -44,8 +39,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 class Received(msgspec.Struct, frozen=True, kw_only=True):
     """A record read from the log. `timestamp` is when the log took it."""
 
-    topic: str
-    partition: int
+    place: Partition
     offset: int
     key: bytes | None
     value: bytes
@@ -53,14 +47,19 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: datetime
 
     @property
-    def place(self) -> Partition:
-        """The partition that the record is in."""
-        return _partition(self.topic, self.partition)
+    def topic(self) -> str:
+        """The topic that the record is in."""
+        return self.place.topic
+
+    @property
+    def partition(self) -> int:
+        """The partition's number."""
+        return self.place.number
 
     @property
     def source(self) -> Source:
         """The record's place in the log."""
-        return Source(self.topic, self.partition, self.offset)
+        return Source(*self.place, self.offset)
 
     @property
     def size(self) -> int:

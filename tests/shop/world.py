@@ -34,7 +34,7 @@ from examples.shop.payments.reaction import Payments
 from examples.shop.roster import SERVICES
 from examples.shop.shipping.reaction import Shipping
 from tests.support.clock import ManualClock
-from tocsin.record import Received, Record
+from tocsin.record import Partition, Received, Record
 
 
 class Crash(Exception):
@@ -206,8 +206,7 @@ async def opened(*, stock: int = 1000, payments: bool = True) -> AsyncIterator[W
 
 def _received(record: Record, clock: ManualClock) -> Received:
     return Received(
-        topic=record.topic,
-        partition=0,
+        place=Partition(record.topic, 0),
         offset=0,
         key=record.key,
         value=record.value,

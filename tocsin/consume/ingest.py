@@ -8,6 +8,8 @@ store cannot be used nothing is passed: the batch waits in hand, and then in the
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from loguru import logger
@@ -209,7 +211,7 @@ class Ingest:
     async def _take(self, subscription: Subscription, batch: Sequence[Received]) -> None:
         """Write what of the batch is ours and not written yet, then tell the log."""
         async with self._busy:
-            ours = [r for r in batch if r.offset >= self._next.get(r.place, r.offset + 1)]
+            ours = self._ours(batch)
             wanted = [r for r in ours if self._sink.wants(r)]
             self._passed += len(ours) - len(wanted)
             if wanted or self._passed >= _PASS:
@@ -220,6 +222,15 @@ class Ingest:
                 self._ingested.inc(len(ours))
             await self._tell_log(subscription)
         self._trouble.over()
+
+    def _ours(self, batch: Sequence[Received]) -> list[Received]:
+        """Return what is of our partitions, and not written yet."""
+        ours: list[Received] = []
+        for place, run in _runs(batch):
+            start = self._next.get(place)
+            if start is not None:
+                ours += [received for received in run if received.offset >= start]
+        return ours
 
     async def _write(self, batch: Sequence[Received]) -> None:
         """Write a batch in one transaction, or its halves in theirs, down to the record that is at fault."""
@@ -273,6 +284,11 @@ class Ingest:
             logger.warning("commit_failed", group=self._group, error=str(error))
 
 
+def _runs(batch: Sequence[Received]) -> list[tuple[Partition, list[Received]]]:
+    """Return a batch by partition, as far as what is of one partition lies together, as a fetch brings it."""
+    return [(place, list(run)) for place, run in groupby(batch, key=attrgetter("place"))]
+
+
 def _ends(batch: Sequence[Received]) -> dict[Partition, int]:
     """Return the offset after the last record of each partition. Each partition's records are in order."""
-    return {received.place: received.offset + 1 for received in batch}
+    return {place: run[-1].offset + 1 for place, run in _runs(batch)}

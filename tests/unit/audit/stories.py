@@ -11,7 +11,7 @@ from audit.ingest import AuditSink
 from tocsin import envelope, ids, lifecycle
 from tocsin.clock import rfc3339
 from tocsin.lifecycle import AuditEvent, Event
-from tocsin.record import Received
+from tocsin.record import Partition, Received
 from tocsin.store.engine import Store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -116,8 +116,7 @@ def received(events: Iterable[AuditEvent]) -> list[Received]:
     records = [envelope.audit_record(event) for event in events]
     return [
         Received(
-            topic=record.topic,
-            partition=0,
+            place=Partition(record.topic, 0),
             offset=next(_offsets),
             key=record.key,
             value=record.value,

@@ -57,8 +57,7 @@ class ScriptedLog:
         for offset, value in enumerate(values, start):
             there.append(
                 Received(
-                    topic=TOPIC,
-                    partition=partition,
+                    place=Partition(TOPIC, partition),
                     offset=offset,
                     key=key,
                     value=value,

@@ -13,7 +13,7 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def received(offset: int, *, partition: int = 0) -> Received:
-    return Received(topic="t", partition=partition, offset=offset, key=None, value=b"", headers=(), timestamp=START)
+    return Received(place=Partition("t", partition), offset=offset, key=None, value=b"", headers=(), timestamp=START)
 
 
 class Door:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tocsin import deadletter, hops, ids
 from tocsin.deadletter import Reason
 from tocsin.hops import Failure
-from tocsin.record import Headers, Received, Record, Source, header
+from tocsin.record import Headers, Partition, Received, Record, Source, header
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 HOP = replace(
@@ -25,7 +25,7 @@ HOP = replace(
 def received(
     *, headers: Headers = (), key: bytes | None = b"key", value: bytes = b"body", topic: str = "notifications.email"
 ) -> Received:
-    return Received(topic=topic, partition=3, offset=44, key=key, value=value, headers=headers, timestamp=NOW)
+    return Received(place=Partition(topic, 3), offset=44, key=key, value=value, headers=headers, timestamp=NOW)
 
 
 def read_back(record: Record) -> deadletter.DeadLetter:

@@ -14,7 +14,7 @@ from tocsin import deadletter, delivery, envelope, hops, ids, topics
 from tocsin.deadletter import Reason
 from tocsin.delivery import Delivery, Lane, Person, TemplateRef
 from tocsin.ledger.port import Accepted, AttemptKey, ClaimAnswer, Settlement, Submission, SubmitAnswer
-from tocsin.record import Headers, Received, Record, Source
+from tocsin.record import Headers, Partition, Received, Record, Source
 from tocsin.store.engine import Store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -96,8 +96,7 @@ def accepted(body: Delivery, *, life: int = 0) -> Record:
 def received(record: Record, *, offset: int = 7, at: datetime = NOW) -> Received:
     """Return a record as it is read from the log."""
     return Received(
-        topic=record.topic,
-        partition=3,
+        place=Partition(record.topic, 3),
         offset=offset,
         key=record.key,
         value=record.value,

@@ -40,7 +40,7 @@ class Place:
             on_commit = log._writer._on_commit
 
             def counted(committed: Committed) -> None:
-                self.commits.append(len(committed.records))
+                self.commits.append(committed.count)
                 on_commit(committed)
 
             log._writer._on_commit = counted

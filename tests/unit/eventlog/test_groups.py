@@ -149,21 +149,22 @@ class SlowShelf:
     def want(self, partition: Partition, start: int, limit: int) -> Want:
         return Want(partition, 1, start, 100, limit)
 
-    async def read(self, wants: Sequence[Want]) -> list[Received]:
+    async def read(self, wants: Sequence[Want]) -> list[list[Received]]:
         self.reading.set()
         await self.go.wait()
         return [
-            Received(
-                topic=want.partition.topic,
-                partition=want.partition.number,
-                offset=offset,
-                key=None,
-                value=b"",
-                headers=(),
-                timestamp=datetime(2030, 1, 1, tzinfo=UTC),
-            )
+            [
+                Received(
+                    place=want.partition,
+                    offset=offset,
+                    key=None,
+                    value=b"",
+                    headers=(),
+                    timestamp=datetime(2030, 1, 1, tzinfo=UTC),
+                )
+                for offset in range(want.start, min(want.end, want.start + want.limit))
+            ]
             for want in wants
-            for offset in range(want.start, min(want.end, want.start + want.limit))
         ]
 
     async def commit(self, _group: str, _next_offsets: Offsets) -> None:

@@ -15,8 +15,7 @@ PARTITIONS = [Partition("t", number) for number in range(3)]
 
 def received(partition: Partition, offset: int, size: int = 10) -> Received:
     return Received(
-        topic=partition.topic,
-        partition=partition.number,
+        place=partition,
         offset=offset,
         key=None,
         value=b"x" * size,
@@ -27,8 +26,8 @@ def received(partition: Partition, offset: int, size: int = 10) -> Received:
 
 def test_what_is_kept_is_read_from_any_offset_on() -> None:
     tail = Tail(1_000_000)
-    for offset in range(5, 15):
-        tail.add(PARTITIONS[0], received(PARTITIONS[0], offset))
+    tail.add(PARTITIONS[0], [received(PARTITIONS[0], offset) for offset in range(5, 9)])
+    tail.add(PARTITIONS[0], [received(PARTITIONS[0], offset) for offset in range(9, 15)])
 
     assert [each.offset for each in tail.read(PARTITIONS[0], 7, 3)] == [7, 8, 9]
     assert [each.offset for each in tail.read(PARTITIONS[0], 14, 3)] == [14]
@@ -49,8 +48,9 @@ def test_the_newest_are_kept_without_gaps_and_within_the_bytes(plan: list[tuple[
     starts = dict.fromkeys(PARTITIONS, 0)
     for step, partition, number in plan:
         if step == "add":
-            tail.add(partition, received(partition, ends[partition], size=number))
-            ends[partition] += 1
+            end = ends[partition] + 1 + number % 3
+            tail.add(partition, [received(partition, each, size=number) for each in range(ends[partition], end)])
+            ends[partition] = end
         else:
             starts[partition] = min(ends[partition], starts[partition] + number)
             tail.forget(partition, starts[partition])

@@ -13,7 +13,7 @@ from tests.unit.producer.test_check import DOCUMENT
 from tocsin import delivery as deliveries
 from tocsin import envelope, schemas
 from tocsin.lifecycle import Event
-from tocsin.record import Received
+from tocsin.record import Partition, Received
 
 NOW = datetime(2030, 1, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 ID = "ntf_01m7z77eghj90ssyrw6dqrsw9x"
@@ -29,8 +29,7 @@ def test_the_reader_reads_what_was_written(*, test: bool) -> None:
     document = {**DOCUMENT, "content": {"email": {"subject": "s", "text": "t"}}, "lane": "bulk"}
     record, _ = fanned(document, test=test).records
     received = Received(
-        topic=record.topic,
-        partition=0,
+        place=Partition(record.topic, 0),
         offset=0,
         key=record.key,
         value=record.value,

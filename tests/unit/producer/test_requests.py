@@ -12,7 +12,7 @@ from producer.request import Refusal, Request, RequestReader
 from tests.support.requesting import DOCUMENT, MAX_BYTES, STRUCTURED, attributes, bare, binary, structured
 from tocsin import deadletter
 from tocsin.deadletter import Reason
-from tocsin.record import Headers, Received, Record
+from tocsin.record import Headers, Partition, Received, Record
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 READER = RequestReader(max_bytes=MAX_BYTES, log_identity="log")
@@ -23,8 +23,7 @@ JSON = ("content-type", b"application/json")
 def received(record: Record, *, offset: int = 7) -> Received:
     """Return a record as it is read."""
     return Received(
-        topic=record.topic,
-        partition=3,
+        place=Partition(record.topic, 3),
         offset=offset,
         key=record.key,
         value=record.value,

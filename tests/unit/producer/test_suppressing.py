@@ -12,7 +12,7 @@ from tests.support.clock import ManualClock
 from tests.support.postgres import GROUP, databases
 from tocsin import envelope, ids, lifecycle, receipts
 from tocsin.lifecycle import AuditEvent, Event
-from tocsin.record import Received, Record
+from tocsin.record import Partition, Received, Record
 from tocsin.store import suppressions_listing
 from tocsin.store.engine import Store, open_store
 from tocsin.store.migrate import upgrade
@@ -77,8 +77,7 @@ def received(*events: AuditEvent) -> list[Received]:
 
 def as_read(record: Record) -> Received:
     return Received(
-        topic=record.topic,
-        partition=0,
+        place=Partition(record.topic, 0),
         offset=0,
         key=record.key,
         value=record.value,

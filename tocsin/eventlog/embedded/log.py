@@ -95,7 +95,7 @@ class EmbeddedLog:
         places = [place for place in self._writer.layout.ids if place.topic == topic]
         wants = [self.want(place, self.committed(group, place), 1) for place in places]
         oldest = await self.read([want for want in wants if want.start < want.end])
-        return any(received.timestamp < before for received in oldest)
+        return any(received.timestamp < before for records in oldest for received in records)
 
     @property
     def identity(self) -> str:
@@ -127,7 +127,7 @@ class EmbeddedLog:
     ) -> AsyncIterator[EmbeddedSubscription]:
         """See the port. Records that were written a moment ago cost nothing to bring: none are gathered."""
         del gather
-        missing = [topic for topic in topics if topic not in self._writer.layout.counts]
+        missing = [topic for topic in topics if topic not in self._writer.layout.topics]
         if missing:
             raise TopicMismatch(f"topics do not exist: {', '.join(missing)}")
         subscription = EmbeddedSubscription(self, topics, group=group, on_assigned=on_assigned, on_revoked=on_revoked)
@@ -154,16 +154,16 @@ class EmbeddedLog:
         """Return the stretch from `start` to the tail."""
         return Want(partition, self._writer.layout.ids[partition], start, self.tail(partition), limit)
 
-    async def read(self, wants: Sequence[Want]) -> list[Received]:
-        """Read records: from memory where they are recent, else from the file."""
-        recent = [self._tail.read(want.partition, want.start, want.limit) for want in wants]
-        older = [want for want, found in zip(wants, recent, strict=True) if not found]
-        records = [received for found in recent for received in found]
+    async def read(self, wants: Sequence[Want]) -> list[list[Received]]:
+        """Read records, those of each stretch by themselves: from memory where they are recent, else from the file."""
+        found = [self._tail.read(want.partition, want.start, want.limit) for want in wants]
+        older = [number for number, records in enumerate(found) if not records]
         if older:
-            records += await self._reader.read(older)
+            for number, records in zip(older, await self._reader.read([wants[each] for each in older]), strict=True):
+                found[number] = records
         else:
             await asyncio.sleep(0)  # whoever reads in a loop must not keep the others from theirs
-        return records
+        return found
 
     async def commit(self, group: str, next_offsets: Offsets) -> None:
         """Commit: offsets only move forward."""
@@ -189,7 +189,7 @@ class EmbeddedLog:
         layout, connection = transaction.layout, transaction.connection
         made = []
         for spec in specs:
-            have = layout.counts.get(spec.name, 0)
+            have = len(layout.topics.get(spec.name, ()))
             if have not in (0, self._config.partitions):
                 raise TopicMismatch(
                     f"topic {spec.name} has {have} partitions, not {self._config.partitions}: "
@@ -227,7 +227,7 @@ class EmbeddedLog:
 
     def _on_commit(self, committed: Committed) -> None:
         self._metrics.log_writes.inc()
-        self._metrics.log_batch_records.observe(len(committed.records))
+        self._metrics.log_batch_records.observe(committed.count)
         self._metrics.log_commit_seconds.observe(committed.seconds)
         if committed.error != self._failure and (committed.error is not None or committed.changed):
             self._failure = committed.error
@@ -246,16 +246,19 @@ class EmbeddedLog:
 
     def _keep(self, committed: Committed) -> None:
         timestamp = from_ms(committed.now_ms)
-        for place, offset, record in committed.records:
-            received = Received(
-                topic=place.topic,
-                partition=place.number,
-                offset=offset,
-                key=record.key,
-                value=record.value,
-                headers=record.headers,
-                timestamp=timestamp,
-            )
+        for place, records in committed.records.items():
+            first = committed.tails[place] - len(records)
+            received = [
+                Received(
+                    place=place,
+                    offset=offset,
+                    key=record.key,
+                    value=record.value,
+                    headers=record.headers,
+                    timestamp=timestamp,
+                )
+                for offset, record in enumerate(records, first)
+            ]
             self._tail.add(place, received)
 
     async def _keep_house(self) -> None:

@@ -36,8 +36,8 @@ class Reader:
         self._local = threading.local()
         self._connections: list[apsw.Connection] = []
 
-    async def read(self, wants: Sequence[Want]) -> list[Received]:
-        """Return the records of the stretches, in order, up to 8 MiB of them. Raises LogUnavailable."""
+    async def read(self, wants: Sequence[Want]) -> list[list[Received]]:
+        """Return the records of each stretch, in order, up to 8 MiB of them in all. Raises LogUnavailable."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, wants)
 
     def close(self) -> None:
@@ -46,16 +46,16 @@ class Reader:
         for connection in self._connections:
             connection.close()
 
-    def _read(self, wants: Sequence[Want]) -> list[Received]:
-        found: list[Received] = []
+    def _read(self, wants: Sequence[Want]) -> list[list[Received]]:
+        found: list[list[Received]] = [[] for _ in wants]
         size = 0
         try:
             connection = self._connection()
-            for want in wants:
+            for want, records in zip(wants, found, strict=True):
                 first = tables.row_id(want.partition_id, want.start)
                 end = tables.row_id(want.partition_id, want.end)
                 for row in connection.execute(_SELECT, (first, end, want.limit)):
-                    found.append(tables.received(want.partition, row))
+                    records.append(tables.received(want.partition, row))
                     size += len(row[4])
                     if size >= _MAX_BYTES:
                         return found

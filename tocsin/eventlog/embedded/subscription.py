@@ -20,8 +20,8 @@ class Shelf(Protocol):
     def want(self, partition: Partition, start: int, limit: int) -> Want:
         """Return the stretch from `start` to the tail."""
 
-    async def read(self, wants: Sequence[Want]) -> list[Received]:
-        """Read records."""
+    async def read(self, wants: Sequence[Want]) -> Sequence[Sequence[Received]]:
+        """Read records, those of each stretch by themselves."""
 
     async def commit(self, group: str, next_offsets: Offsets) -> None:
         """Commit, in its place among all writes as of the call."""
@@ -132,22 +132,19 @@ class EmbeddedSubscription:
         share = limit // len(turned)
         return [self._shelf.want(partition, self._positions[partition], share) for partition in turned]
 
-    def _advance(self, wants: Sequence[Want], records: Sequence[Received]) -> list[Received]:
-        """Move the positions past the records, and drop those whose partition left or was moved meanwhile."""
-        still = {
-            want.partition
-            for want in wants
-            if want.partition not in self._leaving and self._positions.get(want.partition) == want.start
-        }
-        if not records:
-            # What was there has been deleted: a sink that keeps its own offsets may ask for what is no more.
-            self._positions.update({want.partition: want.end for want in wants if want.partition in still})
-        kept = []
-        for record in records:
-            partition = record.place
-            if partition in still:
-                self._positions[partition] = record.offset + 1
-                kept.append(record)
+    def _advance(self, wants: Sequence[Want], stretches: Sequence[Sequence[Received]]) -> list[Received]:
+        """Move the positions past what was read, and drop that whose partition left or was moved meanwhile."""
+        deleted = not any(stretches)
+        kept: list[Received] = []
+        for want, records in zip(wants, stretches, strict=True):
+            if want.partition in self._leaving or self._positions.get(want.partition) != want.start:
+                continue
+            if records:
+                self._positions[want.partition] = records[-1].offset + 1
+                kept += records
+            elif deleted:
+                # A sink that keeps its own offsets may ask for what is no more.
+                self._positions[want.partition] = want.end
         return kept
 
 

@@ -62,8 +62,7 @@ def pack(headers: Headers) -> bytes:
 def received(partition: Partition, row: tuple[int, int, bytes | None, bytes, bytes]) -> Received:
     """Return a row of `records` (id, time_ms, key, headers, value) as a received record."""
     return Received(
-        topic=partition.topic,
-        partition=partition.number,
+        place=partition,
         offset=offset_of(row[0]),
         key=row[2],
         value=row[4],

@@ -4,6 +4,7 @@ Bounded in bytes over all partitions; the oldest go first. What is not here is o
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tocsin.record import Partition, Received
@@ -22,10 +23,10 @@ class _Stretch:
         """How many records are kept."""
         return len(self.records) - self.first
 
-    def drop_oldest(self) -> int:
-        """Forget the oldest; return what it weighed."""
-        size = self.records[self.first].size
-        self.first += 1
+    def drop_oldest(self, count: int) -> int:
+        """Forget the oldest ones; return what they weighed."""
+        size = _size(self.records[self.first : self.first + count])
+        self.first += count
         if self.first * 2 > len(self.records):
             del self.records[: self.first]
             self.first = 0
@@ -39,29 +40,32 @@ class Tail:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._stretches: dict[Partition, _Stretch] = {}
-        self._order: deque[Partition] = deque()
+        # Which stretch was added to, and how many: what was written together goes together.
+        self._order: deque[tuple[_Stretch, int]] = deque()
 
-    def add(self, partition: Partition, received: Received) -> None:
-        """Keep a record, the next one of its partition."""
+    def add(self, partition: Partition, records: Sequence[Received]) -> None:
+        """Keep records, the next ones of their partition."""
         stretch = self._stretches.get(partition)
         if stretch is None:
             stretch = self._stretches[partition] = _Stretch()
-        stretch.records.append(received)
-        self._order.append(partition)
-        self._bytes += received.size
+        stretch.records += records
+        self._order.append((stretch, len(records)))
+        self._bytes += _size(records)
         while self._bytes > self._max_bytes:
-            oldest = self._stretches[self._order.popleft()]
-            if oldest.forgotten:
-                oldest.forgotten -= 1  # its place in the order outlived it
-            else:
-                self._bytes -= oldest.drop_oldest()
+            oldest, count = self._order.popleft()
+            gone = min(count, oldest.forgotten)
+            oldest.forgotten -= gone  # their place in the order outlived them
+            self._bytes -= oldest.drop_oldest(count - gone)
 
     def forget(self, partition: Partition, start: int) -> None:
         """Forget what lies before an offset: it was deleted."""
         stretch = self._stretches.get(partition)
-        while stretch is not None and stretch.kept and stretch.records[stretch.first].offset < start:
-            self._bytes -= stretch.drop_oldest()
-            stretch.forgotten += 1
+        if stretch is None or not stretch.kept:
+            return
+        count = min(start - stretch.records[stretch.first].offset, stretch.kept)
+        if count > 0:
+            self._bytes -= stretch.drop_oldest(count)
+            stretch.forgotten += count
 
     def read(self, partition: Partition, start: int, limit: int) -> list[Received]:
         """Return records from `start` on, none if that one is not kept."""
@@ -72,3 +76,7 @@ class Tail:
         if index < 0:
             return []
         return stretch.records[stretch.first + index : stretch.first + index + limit]
+
+
+def _size(records: Sequence[Received]) -> int:
+    return sum([received.size for received in records])

@@ -1,8 +1,9 @@
 """What a write may do inside the writer's transaction."""
 
-from collections.abc import Sequence
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import apsw
 
@@ -11,49 +12,32 @@ from tocsin.eventlog.embedded import tables
 from tocsin.eventlog.murmur2 import partition_for
 from tocsin.record import Partition, Record
 
-# Keys come in bursts (a notification's events share theirs), and murmur2 in Python costs more than a look-up.
-_KEY_CACHE = 4096
-
 
 @dataclass(slots=True)
 class Layout:
-    """The partitions that there are: their numbers, and the next offset of each (the writer's own truth)."""
+    """The partitions that there are: their ids, those of each topic, and the next offset of each (the writer's own
+    truth)."""
 
     ids: dict[Partition, int] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    topics: dict[str, list[Partition]] = field(default_factory=dict)
     tails: dict[Partition, int] = field(default_factory=dict)
-    _places: dict[tuple[str, bytes], Partition] = field(default_factory=dict)
     _turn: int = 0
 
     def add(self, partition: Partition, partition_id: int, tail: int) -> None:
         """Take note of a partition."""
         self.ids[partition] = partition_id
         self.tails[partition] = tail
-        self.counts[partition.topic] = max(self.counts.get(partition.topic, 0), partition.number + 1)
+        insort(self.topics.setdefault(partition.topic, []), partition)
 
     def place(self, record: Record) -> Partition:
         """Return the partition of a record: by its key, in turn without one. Raises TopicMismatch."""
-        count = self.counts.get(record.topic)
-        if count is None:
+        places = self.topics.get(record.topic)
+        if places is None:
             raise TopicMismatch(f"topic {record.topic} does not exist")
         if record.key is None:
             self._turn += 1
-            return Partition(record.topic, self._turn % count)
-        known = (record.topic, record.key)
-        place = self._places.get(known)
-        if place is None:
-            if len(self._places) >= _KEY_CACHE:
-                self._places.clear()
-            place = self._places[known] = Partition(record.topic, partition_for(record.key, count))
-        return place
-
-
-class Appended(NamedTuple):
-    """A record at its place."""
-
-    place: Partition
-    offset: int
-    record: Record
+            return places[self._turn % len(places)]
+        return places[partition_for(record.key, len(places))]
 
 
 class Transaction:
@@ -63,25 +47,27 @@ class Transaction:
         self.connection = connection
         self.layout = layout
         self.now_ms = now_ms
-        self.tails: dict[Partition, int] = {}
-        self.appended: list[Appended] = []
+        self.appended: defaultdict[Partition, list[Record]] = defaultdict(list)
+
+    @property
+    def tails(self) -> Mapping[Partition, int]:
+        """The next offset of each partition that was appended to."""
+        return {place: self.layout.tails[place] + len(records) for place, records in self.appended.items()}
 
     def append(self, records: Sequence[Record]) -> None:
         """Append records at the tails of their partitions, all or none. Raises TopicMismatch."""
         places = [self.layout.place(record) for record in records]
         for place, record in zip(places, records, strict=True):
-            offset = self.tails.get(place)
-            if offset is None:
-                offset = self.layout.tails[place]
-            self.tails[place] = offset + 1
-            self.appended.append(Appended(place, offset, record))
+            self.appended[place].append(record)
 
     def flush(self) -> None:
         """Write what was appended."""
-        ids = self.layout.ids
-        rows = [
-            (tables.row_id(ids[place], offset), self.now_ms, record.key, tables.pack(record.headers), record.value)
-            for place, offset, record in self.appended
-        ]
+        rows = []
+        for place, records in self.appended.items():
+            first = tables.row_id(self.layout.ids[place], self.layout.tails[place])
+            rows += [
+                (row, self.now_ms, record.key, tables.pack(record.headers), record.value)
+                for row, record in enumerate(records, first)
+            ]
         # FAIL: a statement that fails ends the whole transaction anyway, and need not be able to take itself back.
         tables.insert(self.connection, "INSERT OR FAIL INTO records VALUES ", rows)

@@ -22,8 +22,8 @@ import apsw
 from tocsin.clock import Clock, to_ms
 from tocsin.errors import LogUnavailable, TocsinError
 from tocsin.eventlog.embedded import tables
-from tocsin.eventlog.embedded.transaction import Appended, Layout, Transaction
-from tocsin.record import Partition
+from tocsin.eventlog.embedded.transaction import Layout, Transaction
+from tocsin.record import Partition, Record
 
 T = TypeVar("T")
 _MAX_BATCH = 512
@@ -50,7 +50,7 @@ class _Job(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """What a commit came to: the records written and when (milliseconds), and the seconds it took.
+    """What a commit came to: the records written to each partition and when (milliseconds), and the seconds it took.
 
     `changed` is whether anything was written at all: a commit of nothing says nothing about the disk.
     """
@@ -58,9 +58,14 @@ class Committed:
     seconds: float
     now_ms: int
     changed: bool = False
-    records: Sequence[Appended] = ()
+    records: Mapping[Partition, Sequence[Record]] = field(default_factory=dict)
     tails: Mapping[Partition, int] = field(default_factory=dict)
     error: str | None = None
+
+    @property
+    def count(self) -> int:
+        """How many records were written."""
+        return sum(map(len, self.records.values()))
 
 
 class Writer:
@@ -235,7 +240,7 @@ class _Batch:
             seconds=self._seconds,
             now_ms=self._now_ms,
             changed=self._changed,
-            records=done.appended if done else (),
+            records=done.appended if done else {},
             tails=done.tails if done else {},
             error=self._error,
         )

@@ -103,7 +103,8 @@ class Member:
         if error is not None and not isinstance(error, Exception):
             raise error
         came = {} if error is not None else polling.result()
-        found = {Partition(*p): [_received(each) for each in records] for p, records in came.items()}
+        fetched = {Partition(*p): records for p, records in came.items()}
+        found = {place: [_received(place, each) for each in records] for place, records in fetched.items()}
         return Poll(number=self._polls, asked=asked, limit=limit, found=found, error=error)
 
     def seek(self, partition: Partition, offset: int) -> None:
@@ -133,10 +134,9 @@ class Member:
             await asyncio.gather(polling, return_exceptions=True)
 
 
-def _received(record: Fetched) -> Received:
+def _received(place: Partition, record: Fetched) -> Received:
     return Received(
-        topic=record.topic,
-        partition=record.partition,
+        place=place,
         offset=record.offset,
         key=record.key,
         value=record.value or b"",

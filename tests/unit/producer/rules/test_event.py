@@ -13,7 +13,7 @@ from producer.rules import event as events
 from producer.rules import http
 from producer.rules.event import Event
 from tests.support import ruling
-from tocsin.record import Headers, Received, Record
+from tocsin.record import Headers, Partition, Received, Record
 from tocsin.web.problems import ProblemError
 
 MOST = 10_000
@@ -24,8 +24,7 @@ IN_HEADERS = {name: value for name, value in EVENT.items() if name != "data"}
 def received(record: Record) -> Received:
     now = datetime(2030, 1, 1, tzinfo=UTC)
     return Received(
-        topic=record.topic,
-        partition=0,
+        place=Partition(record.topic, 0),
         offset=0,
         key=None,
         value=record.value,

@@ -186,8 +186,7 @@ async def test_an_event_that_we_fail_at_is_a_letter_that_its_replay_is_read_by(b
     book.rules = [None]  # type: ignore[list-item]  # a bug
     written = binary(event("1"))
     received = Received(
-        topic=ruling.TOPIC,
-        partition=0,
+        place=Partition(ruling.TOPIC, 0),
         offset=0,
         key=None,
         value=written.value,
