@@ -18,8 +18,10 @@ class Halt:
 
     def ended(self, reason: str | None) -> bool:
         """Take note of an ended life (the reason if it died); return whether this one closed the channel."""
-        self._endings.append(reason in _OURS)
-        if self.closed or sum(self._endings) <= _TOO_MANY:
+        ours = reason in _OURS
+        self._endings.append(ours)
+        # Only an ending of ours can be the one too many.
+        if not ours or self.closed or sum(self._endings) <= _TOO_MANY:
             return False
         self.closed = True
         return True

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
-from typing import NamedTuple
+
+import msgspec
 
 from channels.breaker import BreakerPolicy
 from channels.provider import Provider
@@ -26,7 +27,7 @@ _EARLY_SECONDS = 0.001
 _NEXT_TRY_SECONDS = 1.0
 
 
-class Call(NamedTuple):
+class Call(msgspec.Struct, frozen=True):
     """A provider call that has begun."""
 
     provider: str

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import deque
-from typing import NamedTuple
+
+import msgspec
 
 
-class _Turn(NamedTuple):
+class _Turn(msgspec.Struct, frozen=True):
     granted: asyncio.Future[bool]
     until: float
 

@@ -105,7 +105,7 @@ class Permits:
         if stream == _FIRST:
             return True
         shared = free - max(0, self._reserve - self._held.get(_FIRST, 0))
-        return shared > (0 if self._starved(stream) else self._owed_to_others(stream))
+        return shared > 0 and (self._starved(stream) or shared > self._owed_to_others(stream))
 
     def _starved(self, stream: Stream) -> bool:
         return self._owed(stream) > 0
@@ -124,7 +124,7 @@ class Permits:
         """Return how many permits wait for traffic that is below its share, has something to do, and may do it."""
         fresh = retried = 0
         for waiting, _ in self._wanting:
-            if waiting.stream != stream and (pending := waiting.pending):
+            if (pending := waiting.pending) and waiting.stream != stream:
                 owed = min(pending, self._owed(waiting.stream))
                 if waiting.stream.retrying:
                     retried += owed

@@ -186,7 +186,9 @@ class Worker:
         self._start_ready()
 
     def _start_ready(self) -> None:
-        while self._ready and not self._stopping and self._may_take() and self._permits.take(self.stream):
+        if self._stopping or not (self._ready and self._may_take()):
+            return
+        while self._ready and self._permits.take(self.stream):
             received = self._ready.popleft()
             tracker = self._trackers[received.place]
             task = asyncio.create_task(self._work(received, tracker), name=f"{self.name}/{received.offset}")
