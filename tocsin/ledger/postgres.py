@@ -128,8 +128,7 @@ class PostgresLedger:
         """
         before = self._clock.now() - older_than
         try:
-            async with self._store.write() as connection:
-                return await postgres_sweep.forget(connection, before=before, now_ms=self._now_ms())
+            return await postgres_sweep.forget(self._store, before=before, now_ms=self._now_ms())
         except StoreUnavailable as error:
             raise LogUnavailable(f"the ledger cannot be used: {error}") from error
 
@@ -145,8 +144,7 @@ class PostgresLedger:
         if not self._running.keys:
             return
         try:
-            async with self._store.write() as connection:
-                await attempts.release(connection, self._running.keys, self._holder(self._config.lease))
+            await attempts.release(self._store, self._running.keys, self._holder(self._config.lease))
         except StoreUnavailable:
             return
 
@@ -188,27 +186,21 @@ class PostgresLedger:
 
     async def _unsettle(self, settlement: Settlement) -> None:
         try:
-            async with self._store.write() as connection:
-                await attempts.unsettle(connection, settlement)
+            await attempts.unsettle(self._store, settlement)
         except StoreUnavailable as error:
             raise LogUnavailable(f"the ledger cannot be used: {error}") from error
 
     async def _claim(self, claims: Sequence[Claim]) -> Sequence[Claimed]:
         # A claim that is kept although what follows fails is this process's own when it is asked for again.
-        async with self._store.statements() as connection:
-            return await attempts.claim(connection, claims, self._holder(self._config.lease))
+        return await attempts.claim(self._store, claims, self._holder(self._config.lease))
 
     async def _settle(self, given: Sequence[Settlement | AttemptKey]) -> Sequence[Decided]:
         """Settle, and note for each key alone that the log has what it owed."""
-        paid = [each for each in given if isinstance(each, AttemptKey)]
+        paid = {each for each in given if isinstance(each, AttemptKey)}
         settlements = [each for each in given if isinstance(each, Settlement)]
         for _ in range(_RACES):
             try:
-                async with self._store.write() as connection:
-                    if paid:
-                        await attempts.pay(connection, paid)
-                    holder = self._holder(self._config.lease)
-                    decided = await attempts.settle(connection, settlements, holder) if settlements else ()
+                decided = await attempts.settle(self._store, settlements, paid, self._holder(self._config.lease))
             except Raced:
                 continue
             answers = iter(decided)

@@ -1,4 +1,4 @@
-"""The table of attempts in PostgreSQL: what a claim and a settlement do to it, a batch in one transaction.
+"""The table of attempts in PostgreSQL: what a claim and a settlement do to it, a batch in one statement.
 
 A row is a claimed attempt of a life with its source; the row with attempt 0 is the end of the life, and whoever comes
 first writes it. `owed` holds the records of a settlement until the log has them. Other processes write to the table
@@ -6,16 +6,16 @@ at the same time, so every change says in its WHERE what it was decided upon; ro
 keys, so that no two transactions wait for each other.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.ledger.port import AttemptKey, ClaimAnswer, Forked, Granted, Settled, Settlement
 from tocsin.record import Record, Source
+from tocsin.store.engine import Store
 
 END = 0
 
@@ -24,17 +24,19 @@ MOMENT = """
 SELECT coalesce($1::bigint, (extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS now,
        CASE WHEN $2::boolean THEN set_config('synchronous_commit', 'off', true) END AS set
 """
+# With a LIMIT, which limits nothing, the planner expects few rows, and has each looked up by the index.
 # A claim that this process made before, and did not hear of, is its own; one whose lease is over is taken over.
 _CLAIM = f"""
 WITH moment AS MATERIALIZED ({MOMENT}), made AS (
     INSERT INTO ledger_attempts AS kept
         (delivery, life, attempt, source, owner, takeovers, settled, lease_until, at)
     SELECT asked.delivery, asked.life, asked.attempt, asked.source, $3::text, 0, false, now + $4::bigint, now
-    FROM unnest($5::text[], $6::bigint[], $7::bigint[], $8::text[]) AS asked (delivery, life, attempt, source), moment
-    WHERE NOT EXISTS (
-        SELECT FROM ledger_attempts AS ended
+    FROM (SELECT * FROM unnest($5::text[], $6::bigint[], $7::bigint[], $8::text[]) LIMIT cardinality($5::text[]))
+        AS asked (delivery, life, attempt, source), moment
+    WHERE (
+        SELECT ended.attempt FROM ledger_attempts AS ended
         WHERE ended.delivery = asked.delivery AND ended.life = asked.life AND ended.attempt = {END}
-    )
+    ) IS NULL
     ORDER BY asked.delivery COLLATE "C", asked.life, asked.attempt
     ON CONFLICT (delivery, life, attempt) DO UPDATE SET
         takeovers = kept.takeovers + (kept.lease_until <= excluded.at)::int,
@@ -49,12 +51,18 @@ _READ = f"""
 WITH moment AS MATERIALIZED ({MOMENT})
 SELECT kept.delivery, kept.life, kept.attempt, kept.source, kept.takeovers, kept.settled, kept.lease_until - now,
     CASE WHEN kept.source = ANY ($5::text[]) THEN kept.owed END
-FROM unnest($3::text[], $4::bigint[]) AS asked (delivery, life)
+FROM (SELECT * FROM unnest($3::text[], $4::bigint[]) LIMIT cardinality($3::text[])) AS asked (delivery, life)
 JOIN ledger_attempts AS kept ON kept.delivery = asked.delivery AND kept.life = asked.life
 CROSS JOIN moment
 """  # noqa: S608
+# Where another process was first to write one of the rows, it divides by zero, and by that undoes all that it has done.
 _SETTLE = f"""
-WITH moment AS MATERIALIZED ({MOMENT}), put AS (
+WITH moment AS MATERIALIZED ({MOMENT}), paid AS (
+    UPDATE ledger_attempts AS kept SET owed = NULL
+    FROM (SELECT * FROM unnest($11::text[], $12::bigint[], $13::bigint[]) LIMIT cardinality($11::text[]))
+        AS paid (delivery, life, attempt)
+    WHERE kept.delivery = paid.delivery AND kept.life = paid.life AND kept.attempt = paid.attempt
+), put AS (
     INSERT INTO ledger_attempts AS kept
         (delivery, life, attempt, source, owner, takeovers, settled, lease_until, at, state, owed)
     SELECT told.delivery, told.life, told.attempt, told.source, $3::text, told.takeovers, true, now, now, told.state,
@@ -67,18 +75,13 @@ WITH moment AS MATERIALIZED ({MOMENT}), put AS (
     WHERE kept.source = excluded.source AND NOT kept.settled
     RETURNING 1
 )
-SELECT count(*) FROM put
+SELECT 1 / (count(*) = cardinality($4::text[]))::int FROM put
 """  # noqa: S608
 _GIVE_BACK = """
 DELETE FROM ledger_attempts AS kept
 USING unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[]) AS given (delivery, life, attempt, source)
 WHERE kept.delivery = given.delivery AND kept.life = given.life AND kept.attempt = given.attempt
     AND kept.source = given.source AND NOT kept.settled
-"""
-_PAID = """
-UPDATE ledger_attempts AS kept SET owed = NULL
-FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS paid (delivery, life, attempt)
-WHERE kept.delivery = paid.delivery AND kept.life = paid.life AND kept.attempt = paid.attempt
 """
 _UNSETTLE = f"""
 WITH undone AS (
@@ -98,6 +101,8 @@ FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS given (delivery, life, at
 WHERE kept.delivery = given.delivery AND kept.life = given.life AND kept.attempt = given.attempt
     AND kept.owner = $4::text AND NOT kept.settled
 """
+
+_DIVIDED_BY_ZERO = "22012"
 
 Life = tuple[str, int]
 Rows = dict[AttemptKey, "Row"]
@@ -158,51 +163,59 @@ class Claim(NamedTuple):
     durable: bool
 
 
-async def claim(connection: AsyncConnection, claims: Sequence[Claim], holder: Holder) -> Sequence[Claimed]:
+async def claim(store: Store, claims: Sequence[Claim], holder: Holder) -> Sequence[Claimed]:
     """Claim attempts for their sources, no key twice."""
     moment = (holder.now_ms, not any(each.durable for each in claims))
-    asked = _columns((*each.key, text(each.source)) for each in claims)
-    made: Any = await connection.exec_driver_sql(_CLAIM, (*moment, holder.owner, _ms(holder.lease), *asked))
+    asked = columns((*each.key, text(each.source)) for each in claims)
+    made = await store.fetch(_CLAIM, *moment, holder.owner, _ms(holder.lease), *asked)
     granted = {AttemptKey(delivery, life, attempt): takeovers for delivery, life, attempt, takeovers in made}
     refused = [each for each in claims if each.key not in granted]
     lives = ((each.key.delivery_id, each.key.life) for each in refused)
-    rows = await _read(connection, lives, {text(each.source) for each in refused}, holder) if refused else {}
+    rows = await _read(store, lives, {text(each.source) for each in refused}, holder) if refused else {}
     return [
         Claimed(Granted(takeovers=granted[each.key])) if each.key in granted else _refused(rows, each)
         for each in claims
     ]
 
 
-async def settle(connection: AsyncConnection, settlements: Sequence[Settlement], holder: Holder) -> Sequence[Decided]:
-    """Settle, keeping the records of each settlement that has an effect as its debt. Raises Raced."""
+async def settle(
+    store: Store, settlements: Sequence[Settlement], paid: Collection[AttemptKey], holder: Holder
+) -> Sequence[Decided]:
+    """Settle, keeping the records of each settlement that has an effect as its debt. Raises Raced, with none settled.
+
+    With it goes the note that the log has what the rows `paid` owed.
+    """
     lives = (life for each in settlements for life in _lives_of(each))
-    rows = await _read(connection, lives, {text(each.source) for each in settlements}, holder)
+    rows = await _read(store, lives, {text(each.source) for each in settlements}, holder) if settlements else {}
+    for key in rows.keys() & paid:
+        rows[key] = rows[key]._replace(owed=None)
     changes = _Changes(rows)
     decided = [_settled(changes, each) for each in settlements]
-    await _write(connection, changes, holder)
+    await _write(store, changes, paid, holder)
     return decided
 
 
-async def pay(connection: AsyncConnection, keys: Iterable[AttemptKey]) -> None:
-    """Note that the log has what was owed."""
-    await connection.exec_driver_sql(_PAID, tuple(_columns(sorted(keys))))
-
-
-async def unsettle(connection: AsyncConnection, settlement: Settlement) -> None:
+async def unsettle(store: Store, settlement: Settlement) -> None:
     """Take back a settlement whose records the log will never take."""
     undone = [(*key, text(settlement.source)) for key in _written_by(settlement)]
     if undone:
-        await connection.exec_driver_sql(_UNSETTLE, tuple(_columns(undone)))
+        await store.fetch(_UNSETTLE, *columns(undone))
 
 
-async def release(connection: AsyncConnection, keys: Sequence[AttemptKey], holder: Holder) -> None:
+async def release(store: Store, keys: Sequence[AttemptKey], holder: Holder) -> None:
     """End the leases of claims that their owner will not settle any more."""
-    await connection.exec_driver_sql(_RELEASE, (*_columns(sorted(keys)), holder.owner))
+    await store.fetch(_RELEASE, *columns(sorted(keys)), holder.owner)
 
 
 def text(source: Source) -> str:
     """Return a source as it stands in the table."""
     return f"{source.topic}/{source.partition}/{source.offset}"
+
+
+def columns(rows: Iterable[tuple[Any, ...]], *, width: int | None = None) -> list[list[Any]]:
+    """Return rows as one list a column, as `unnest` takes them; where there may be none, of so many columns."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return columns if columns or width is None else [[] for _ in range(width)]
 
 
 @dataclass(slots=True)
@@ -283,31 +296,33 @@ def _debts(rows: Mapping[AttemptKey, Row], life: Life, source: str) -> Iterable[
             yield Debt(key, _records.decode(row.owed))
 
 
-async def _read(connection: AsyncConnection, lives: Iterable[Life], sources: Iterable[str], holder: Holder) -> Rows:
-    wanted = _columns(dict.fromkeys(lives), width=2)
+async def _read(store: Store, lives: Iterable[Life], sources: Iterable[str], holder: Holder) -> Rows:
+    wanted = columns(dict.fromkeys(lives), width=2)
     moment = (holder.now_ms, False)
-    found: Any = await connection.exec_driver_sql(_READ, (*moment, *wanted, list(sources)))
+    found = await store.fetch(_READ, *moment, *wanted, list(sources))
     return {
         AttemptKey(delivery, life, attempt): Row(source, takeovers, settled, lease_ms, owed)
         for delivery, life, attempt, source, takeovers, settled, lease_ms, owed in found
     }
 
 
-async def _write(connection: AsyncConnection, changes: _Changes, holder: Holder) -> None:
+async def _write(store: Store, changes: _Changes, paid: Collection[AttemptKey], holder: Holder) -> None:
     if changes.given_back:
-        given = _columns((*key, source) for key, source in changes.given_back)
-        await connection.exec_driver_sql(_GIVE_BACK, tuple(given))
-    if changes.put:
-        told = _columns((*key, row.source, row.takeovers, state, row.owed) for key, (row, state) in changes.put.items())
-        put = await connection.exec_driver_sql(_SETTLE, (holder.now_ms, False, holder.owner, *told))
-        if put.scalar_one() != len(changes.put):
-            raise Raced
-
-
-def _columns(rows: Iterable[tuple[Any, ...]], *, width: int | None = None) -> list[list[Any]]:
-    """Return rows as one list a column, as `unnest` takes them."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return columns if columns or width is None else [[] for _ in range(width)]
+        # Decided anew because of a race, or because it fails, what follows is the same without the row.
+        await store.fetch(_GIVE_BACK, *columns((*key, source) for key, source in changes.given_back))
+    # One statement changes a row once only.
+    noted = columns(sorted(set(paid) - changes.put.keys()), width=3)
+    told = columns(
+        ((*key, row.source, row.takeovers, state, row.owed) for key, (row, state) in changes.put.items()), width=7
+    )
+    if not any((*noted, *told)):
+        return
+    try:
+        await store.fetch(_SETTLE, holder.now_ms, False, holder.owner, *told, *noted)
+    except Exception as error:
+        if getattr(error, "sqlstate", None) == _DIVIDED_BY_ZERO:
+            raise Raced from error
+        raise
 
 
 def _ms(span: timedelta) -> int:

@@ -7,6 +7,7 @@ trickle of them everything else would wait for that.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -27,7 +28,8 @@ class Batches(Generic[Q, A]):
 
     `run` returns an answer, or an exception, for each question. If it fails as a whole for any other reason than that
     the store is unavailable, each question is run by itself, so that none fails with its neighbour. `weigh` tells the
-    bytes of a question, of which a batch has 4 MiB. A batch waits for `gather` for more to come, unless they are many.
+    bytes of a question, of which a batch has 4 MiB. A batch waits for `gather` for more to come, unless they are many;
+    where it is `prompt`, only until there is a question, so that what is told goes with the next one.
     """
 
     def __init__(
@@ -37,11 +39,14 @@ class Batches(Generic[Q, A]):
         *,
         weigh: Callable[[Q], int],
         gather: timedelta = timedelta(),
+        prompt: bool = False,
     ) -> None:
         self._name = name
         self._run = run
         self._weigh = weigh
         self._gather = gather.total_seconds()
+        self._prompt = prompt
+        self._due = asyncio.Event()
         self._waiting: deque[tuple[Q, asyncio.Future[A] | None]] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -65,14 +70,16 @@ class Batches(Generic[Q, A]):
 
     def _put(self, question: Q, answer: "asyncio.Future[A] | None") -> None:
         self._waiting.append((question, answer))
+        if len(self._waiting) >= _MANY or (self._prompt and answer is not None):
+            self._due.set()
         if self._task is None:
             self._task = asyncio.create_task(self._work(), name=self._name)
 
     async def _work(self) -> None:
         try:
             while self._waiting:
-                if self._gather and len(self._waiting) < _MANY:
-                    await asyncio.sleep(self._gather)
+                if self._gather:
+                    await self._gathered()
                 batch = self._taken()
                 for (_, future), answer in zip(batch, await self._answers([each for each, _ in batch]), strict=True):
                     _resolve(future, answer)
@@ -83,11 +90,19 @@ class Batches(Generic[Q, A]):
                 _resolve(future, LogUnavailable("the ledger is closed"))
             self._waiting.clear()
 
+    async def _gathered(self) -> None:
+        """Return when the batch is due: time is up, or nothing is gained by waiting."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._gather):
+                await self._due.wait()
+
     def _taken(self) -> "list[tuple[Q, asyncio.Future[A] | None]]":
         batch = [self._waiting.popleft()]
         room = _MAX_WEIGHT - self._weigh(batch[0][0])
         while self._waiting and (room := room - self._weigh(self._waiting[0][0])) >= 0:
             batch.append(self._waiting.popleft())
+        if not self._waiting:
+            self._due.clear()
         return batch
 
     async def _answers(self, questions: Sequence[Q]) -> Sequence[A | Exception]:

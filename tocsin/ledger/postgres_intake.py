@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from tocsin.clock import Clock
-from tocsin.errors import LogError, LogUnavailable
+from tocsin.errors import LogError, LogUnavailable, StoreUnavailable
 from tocsin.eventlog.port import Publisher
 from tocsin.ledger import postgres_submits as submits
 from tocsin.ledger.port import (
@@ -31,6 +31,8 @@ from tocsin.store.engine import Store
 # How soon a key that another process holds is looked at again: it writes to the log, which takes some milliseconds.
 _LOOK_AGAIN = timedelta(milliseconds=50)
 _ROW_BYTES = 1024
+# How long a note waits for the next claim, to go with it.
+_GATHER = timedelta(milliseconds=20)
 
 
 class _Ask(NamedTuple):
@@ -58,7 +60,9 @@ class Intake:
         self._clock = clock
         self._patience = patience
         self._holder = holder
-        self._batches: Batches[_Ask | Told, Found] = Batches("ledger.submits", self._claim, weigh=_weight)
+        self._batches: Batches[_Ask | Told, Found] = Batches(
+            "ledger.submits", self._claim, weigh=_weight, gather=_GATHER, prompt=True
+        )
         self._running: dict[Key, asyncio.Future[_First | None]] = {}
 
     async def submit(self, submissions: Sequence[Submission]) -> Sequence[SubmitAnswer]:
@@ -163,15 +167,30 @@ class Intake:
                 same = first.fingerprint == busy[index].fingerprint
                 answers[index] = Repeated(answer=first.answer) if same else Conflicting()
 
-    async def _claim(self, given: Sequence[_Ask | Told]) -> Sequence[Found]:
-        """Note what is told, then claim, in one transaction. No key is asked for twice: see `_running`."""
+    async def _claim(self, given: Sequence[_Ask | Told]) -> Sequence[Found | LogUnavailable]:
+        """Note what is told, then claim. No key is asked for twice: see `_running`."""
         told = [each for each in given if not isinstance(each, _Ask)]
         asked = {submits.key_of(each.claim): (each.claim, each.submission) for each in given if isinstance(each, _Ask)}
-        async with self._store.write() as connection:
-            if told:
-                await submits.tell(connection, told)
-            found = await submits.claim(connection, asked, self._holder()) if asked else {}
+        await submits.give_up(self._store, told)
+        written = {each.key for each in told if isinstance(each, Written)}
+        if written & asked.keys():
+            # One statement changes a row once only.
+            await submits.claim(self._store, {}, written, self._holder())
+            written.clear()
+        found: dict[Key, Found | LogUnavailable] = {}
+        if asked or written:
+            found |= await submits.claim(self._store, asked, written, self._holder())
+        others = {key: claim for key, (claim, _) in asked.items() if key not in found}
+        if others:
+            found |= await self._find(others)
         return [found[submits.key_of(each.claim)] if isinstance(each, _Ask) else Busy() for each in given]
+
+    async def _find(self, asked: Mapping[Key, SubmitClaim]) -> Mapping[Key, Found | LogUnavailable]:
+        """Return what became of keys. Where that fails, those that were claimed with them are held all the same."""
+        try:
+            return await submits.find(self._store, asked, self._holder())
+        except StoreUnavailable as error:
+            return dict.fromkeys(asked, LogUnavailable(f"the ledger cannot be used: {error}"))
 
 
 def _answered(index: int, found: Found) -> dict[int, SubmitAnswer]:

@@ -4,20 +4,24 @@
 with the same body writes the same records again, and answers as was answered before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.clock import to_ms
 from tocsin.ledger.port import Conflicting, Repeated, Submission, SubmitClaim
-from tocsin.ledger.postgres_attempts import MOMENT, Holder
+from tocsin.ledger.postgres_attempts import MOMENT, Holder, columns
 from tocsin.record import Record
+from tocsin.store.engine import Store
 
 _CLAIM = f"""
-WITH moment AS MATERIALIZED ({MOMENT}), made AS (
+WITH moment AS MATERIALIZED ({MOMENT}), written AS (
+    UPDATE ledger_submits AS kept SET owed = NULL
+    FROM (SELECT * FROM unnest($10::text[], $11::text[]) LIMIT cardinality($10::text[])) AS told (tenant, key)
+    WHERE kept.tenant = told.tenant AND kept.idempotency_key = told.key
+), made AS (
     INSERT INTO ledger_submits AS kept
         (tenant, idempotency_key, fingerprint, answer, lease_until, expires_at, owed)
     SELECT asked.tenant, asked.key, asked.fingerprint, asked.answer, now + $3::bigint, asked.expires_at, asked.owed
@@ -42,13 +46,8 @@ RETURNING kept.tenant, kept.idempotency_key, kept.answer, kept.owed
 """  # noqa: S608
 _READ = """
 SELECT kept.tenant, kept.idempotency_key, kept.fingerprint, kept.answer, kept.owed IS NOT NULL
-FROM unnest($1::text[], $2::text[]) AS asked (tenant, key)
+FROM (SELECT * FROM unnest($1::text[], $2::text[]) LIMIT cardinality($1::text[])) AS asked (tenant, key)
 JOIN ledger_submits AS kept ON kept.tenant = asked.tenant AND kept.idempotency_key = asked.key
-"""
-_WRITTEN = """
-UPDATE ledger_submits AS kept SET owed = NULL
-FROM unnest($1::text[], $2::text[]) AS told (tenant, key)
-WHERE kept.tenant = told.tenant AND kept.idempotency_key = told.key
 """
 _RELEASE = """
 UPDATE ledger_submits AS kept SET lease_until = 0
@@ -97,7 +96,6 @@ class Dropped(NamedTuple):
 
 Told = Written | Released | Dropped
 Found = Yours | Busy | Repeated | Conflicting
-_TELLING: Mapping[type[Told], str] = {Written: _WRITTEN, Released: _RELEASE, Dropped: _DROP}
 
 
 def key_of(claim: SubmitClaim) -> Key:
@@ -105,35 +103,37 @@ def key_of(claim: SubmitClaim) -> Key:
     return claim.tenant, claim.key
 
 
-async def tell(connection: AsyncConnection, told: Sequence[Told]) -> None:
-    """Note what became of keys."""
-    for kind, statement in _TELLING.items():
+async def give_up(store: Store, told: Sequence[Told]) -> None:
+    """Let others have the keys that were released, and forget those that were dropped."""
+    for kind, statement in ((Released, _RELEASE), (Dropped, _DROP)):
         if keys := sorted(each.key for each in told if isinstance(each, kind)):
-            await connection.exec_driver_sql(statement, tuple(map(list, zip(*keys, strict=True))))
+            await store.fetch(statement, *columns(keys, width=2))
 
 
 async def claim(
-    connection: AsyncConnection, asked: Mapping[Key, tuple[SubmitClaim, Submission]], holder: Holder
-) -> Mapping[Key, Found]:
-    """Claim keys, or find out what became of them."""
-    moment, lease_ms = (holder.now_ms, False), holder.lease // timedelta(milliseconds=1)
-    made: Any = await connection.exec_driver_sql(_CLAIM, (*moment, lease_ms, *_columns(asked)))
-    new = {(tenant, key) for tenant, key in made}
-    found: dict[Key, Found] = {key: Yours(asked[key][1].records, asked[key][1].answer, new=True) for key in new}
-    if len(new) < len(asked):
-        kept = [key for key in asked if key not in new]
-        found |= await _kept(connection, {key: asked[key][0] for key in kept})
-        if busy := [asked[key][0] for key in kept if isinstance(found[key], Busy)]:
-            found |= await _taken_over(connection, busy, moment, lease_ms)
+    store: Store, asked: Mapping[Key, tuple[SubmitClaim, Submission]], written: Collection[Key], holder: Holder
+) -> dict[Key, Found]:
+    """Claim keys, and return those that are new; and note that the log has the records of others, `written`."""
+    moment, noted = (holder.now_ms, False), columns(sorted(written), width=2)
+    made = await store.fetch(_CLAIM, *moment, _ms(holder), *columns(map(_row, asked.values()), width=6), *noted)
+    return {
+        (tenant, key): Yours(asked[tenant, key][1].records, asked[tenant, key][1].answer, new=True)
+        for tenant, key in made
+    }
+
+
+async def find(store: Store, asked: Mapping[Key, SubmitClaim], holder: Holder) -> dict[Key, Found]:
+    """Find out what became of keys that were not new, and take those over that were given up."""
+    found = await _kept(store, asked)
+    if busy := [claim for key, claim in asked.items() if isinstance(found[key], Busy)]:
+        found |= await _taken_over(store, busy, holder)
     return found
 
 
-async def _kept(connection: AsyncConnection, asked: Mapping[Key, SubmitClaim]) -> dict[Key, Found]:
-    keys = tuple(map(list, zip(*asked, strict=True)))
+async def _kept(store: Store, asked: Mapping[Key, SubmitClaim]) -> dict[Key, Found]:
     # One that is not found now was deleted just before: it will be new when it is asked for again.
     found: dict[Key, Found] = dict.fromkeys(asked, Busy())
-    rows: Any = await connection.exec_driver_sql(_READ, keys)
-    for tenant, key, fingerprint, answer, owing in rows:
+    for tenant, key, fingerprint, answer, owing in await store.fetch(_READ, *columns(asked, width=2)):
         if fingerprint != asked[tenant, key].fingerprint:
             found[tenant, key] = Conflicting()
         elif not owing:
@@ -141,24 +141,17 @@ async def _kept(connection: AsyncConnection, asked: Mapping[Key, SubmitClaim]) -
     return found
 
 
-async def _taken_over(
-    connection: AsyncConnection, asked: Sequence[SubmitClaim], moment: tuple[int | None, bool], lease_ms: int
-) -> dict[Key, Found]:
-    columns = [[each.tenant for each in asked], [each.key for each in asked], [each.fingerprint for each in asked]]
-    taken: Any = await connection.exec_driver_sql(_TAKE_OVER, (*moment, lease_ms, *columns))
+async def _taken_over(store: Store, asked: Sequence[SubmitClaim], holder: Holder) -> dict[Key, Found]:
+    keys = columns(((each.tenant, each.key, each.fingerprint) for each in asked), width=3)
+    taken = await store.fetch(_TAKE_OVER, holder.now_ms, False, _ms(holder), *keys)
     return {(tenant, key): Yours(_records.decode(owed), answer, new=False) for tenant, key, answer, owed in taken}
 
 
-def _columns(asked: Mapping[Key, tuple[SubmitClaim, Submission]]) -> list[list[object]]:
-    rows = [
-        (
-            claim.tenant,
-            claim.key,
-            claim.fingerprint,
-            submission.answer,
-            to_ms(claim.expires_at),
-            msgspec.msgpack.encode(submission.records),
-        )
-        for claim, submission in asked.values()
-    ]
-    return [list(column) for column in zip(*rows, strict=True)]
+def _ms(holder: Holder) -> int:
+    return holder.lease // timedelta(milliseconds=1)
+
+
+def _row(asked: tuple[SubmitClaim, Submission]) -> tuple[object, ...]:
+    claim, submission = asked
+    records = msgspec.msgpack.encode(submission.records)
+    return claim.tenant, claim.key, claim.fingerprint, submission.answer, to_ms(claim.expires_at), records

@@ -8,9 +8,10 @@ an insert that may come twice says ON CONFLICT; nothing may rely on being the on
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -19,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tocsin.errors import SettingsError, StoreUnavailable
 from tocsin.store import postgres, reserve, sqlite
+from tocsin.store.direct import Direct
 from tocsin.store.postgres import PostgresConfig
 
 _EXPECTED = "write sqlite:///<path of the file> or postgresql://<user>@<host>/<database>"
@@ -31,17 +33,17 @@ class Store:
         self,
         *,
         writer: AsyncEngine,
-        alone: AsyncEngine,
         reader: AsyncEngine,
         owner: AsyncEngine,
         unavailable: Callable[[Exception], bool],
+        direct: Direct | None = None,
         turns: asyncio.Lock | None = None,
     ) -> None:
         self._writer = writer
-        self._alone = alone
         self._reader = reader
         self._owner = owner
         self._unavailable = unavailable
+        self._direct = direct
         self._turns = turns
 
     @property
@@ -49,15 +51,17 @@ class Store:
         """Which database it is: `sqlite` or `postgresql`."""
         return self._writer.dialect.name
 
-    @asynccontextmanager
-    async def statements(self) -> AsyncIterator[AsyncConnection]:
-        """Open a connection for statements that write, of which each may stand while the next one fails.
+    async def fetch(self, statement: str, *arguments: object) -> Sequence[Any]:
+        """Run one statement of PostgreSQL, with arguments for its $1, $2, …, and return its rows.
 
-        On PostgreSQL each is a transaction by itself, and so takes one way to the server and back instead of three;
-        on SQLite, and behind a pooler, they are one transaction, as in `write`. Raises StoreUnavailable as that does.
+        It is a transaction by itself, over the driver alone: a quarter of what it would cost in `write`. Raises
+        StoreUnavailable as that does; what is wrong with the arguments stays an error of the driver. No other database
+        can be asked so: there it is a bug.
         """
-        async with self._turned(self._alone) as connection:
-            yield connection
+        if self._direct is None:
+            raise TypeError("only PostgreSQL takes statements directly")
+        with self._translated():
+            return await self._direct.fetch(statement, *arguments)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -152,7 +156,6 @@ async def _open_sqlite(url: URL) -> AsyncIterator[Store]:
     writer, reader = sqlite.writer(url), sqlite.reader(url)
     store = Store(
         writer=writer,
-        alone=writer,
         reader=reader,
         owner=writer,
         unavailable=sqlite.unavailable,
@@ -177,10 +180,10 @@ async def _open_postgres(url: str, config: PostgresConfig) -> AsyncIterator[Stor
     engines = postgres.engines(url, config)
     store = Store(
         writer=engines.writer,
-        alone=engines.alone,
         reader=engines.reader,
         owner=engines.owner,
         unavailable=postgres.unavailable,
+        direct=engines.direct,
     )
     try:
         try:
@@ -203,6 +206,4 @@ async def _open_postgres(url: str, config: PostgresConfig) -> AsyncIterator[Stor
 def _told(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        return postgres.advice(error) or str(error.orig.__cause__ or error.orig)
-    return str(error) or type(error).__name__
+    return postgres.advice(error) or str(postgres.origin(error)) or type(error).__name__

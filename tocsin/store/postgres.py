@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from tocsin.errors import SettingsError
 from tocsin.store import trusted
+from tocsin.store.direct import Direct
 
 _SCHEMES = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 # Some URLs that are made for a pooler say so, in the words of another client: see `PostgresConfig.prepared_statements`.
@@ -33,6 +34,7 @@ _MENDS = {
     "28P01": "give its password in store.url, or name the file that holds it in store.password_file",
     "3D000": "make it (configs/database/postgresql.toml), or name another in store.url",
 }
+_SET_UP = "SET default_transaction_isolation = 'read committed'; SET enable_seqscan = off; SET jit = off"
 _FILES = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl"})
 
 
@@ -55,14 +57,10 @@ class PostgresConfig:
 
 
 class Engines(NamedTuple):
-    """`owner` is for what may take long: migrations.
-
-    `alone` shares the writer's connections, and each of its statements commits by itself. Where statements have no
-    names it is the writer itself: to prepare and to run one takes two ways, which only a transaction keeps together.
-    """
+    """`owner` is for what may take long: migrations. `direct` shares the writer's connections."""
 
     writer: AsyncEngine
-    alone: AsyncEngine
+    direct: Direct
     reader: AsyncEngine
     owner: AsyncEngine
 
@@ -92,12 +90,14 @@ def engines(url: str, config: PostgresConfig) -> Engines:
     }
     writer = _engine(pool_size=config.write_connections, isolation_level="READ COMMITTED", **pooling)
     event.listen(writer.sync_engine, "handle_error", _leave_standby)
+    if not nameless:
+        event.listen(writer.sync_engine, "connect", _set_up)
     reader = _engine(pool_size=config.read_connections, isolation_level="REPEATABLE READ", **pooling)
     for engine in (writer, reader):
         trusted.watch(engine, untried=config.untried)
     return Engines(
         writer=writer,
-        alone=writer if nameless else writer.execution_options(isolation_level="AUTOCOMMIT"),
+        direct=Direct(writer, nameless=nameless, lost=_on_standby),
         reader=reader.execution_options(postgresql_readonly=True),
         owner=_engine(connect_args=arguments, poolclass=NullPool, isolation_level="READ COMMITTED"),
     )
@@ -121,17 +121,46 @@ def unavailable(error: Exception) -> bool:
     The network's errors come as they are, those of the server with a SQLSTATE. Without one it is the driver that
     complains: of a value that it cannot send, which would come back with the same data, or of a lost connection.
     """
-    if not isinstance(error, DBAPIError):
-        return isinstance(error, OSError)  # TimeoutError is one
-    state = getattr(error.orig, "sqlstate", None)
-    if state is None:
-        return not isinstance(getattr(error.orig, "__cause__", None), ValueError)
-    return state[:2] not in _DATA
+    import asyncpg  # type: ignore[import-untyped] # noqa: PLC0415 - loaded only where there is a PostgreSQL
+
+    found = origin(error)
+    if isinstance(found, OSError):
+        return True  # TimeoutError is one
+    if (state := _state(found)) is not None:
+        return state[:2] not in _DATA
+    drivers = isinstance(error, DBAPIError | asyncpg.InterfaceError | asyncpg.InternalClientError)
+    return drivers and not isinstance(found, ValueError)
+
+
+def origin(error: Exception) -> BaseException:
+    """Return the driver's own error, where it is one that SQLAlchemy has made of it."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.orig.__cause__ or error.orig
+    return error
+
+
+def _state(error: BaseException) -> str | None:
+    state: str | None = getattr(error, "sqlstate", None)
+    return state
+
+
+def _set_up(connection: Any, _record: Any) -> None:
+    """Have lone statements isolated as transactions are, and all of them planned for tables that grow.
+
+    A small table is best read whole; but that stays the plan of a prepared statement until the table is next analyzed,
+    after a minute in which it may have got thousands of rows. So what has an index is searched by it from the start.
+    What has none then counts as so costly that it would be compiled first, unless that is off too.
+    """
+    connection.run_async(lambda driver: driver.execute(_SET_UP))
+
+
+def _on_standby(error: BaseException) -> bool:
+    """Return whether it tells of what is no longer the primary: its connections work, but for reading only."""
+    return _state(error) == _READ_ONLY
 
 
 def _leave_standby(context: ExceptionContext) -> None:
-    """Throw the connections away that lead to what is no longer the primary: they work, but for reading only."""
-    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+    if _on_standby(context.original_exception):
         context.is_disconnect = True
 
 
@@ -139,20 +168,20 @@ def _engine(**options: Any) -> AsyncEngine:
     return create_async_engine("postgresql+asyncpg://", hide_parameters=True, **options)
 
 
-def advice(error: DBAPIError) -> str | None:
+def advice(error: Exception) -> str | None:
     """Return what to do about an error where its own words would not tell, None for any other."""
-    state = getattr(error.orig, "sqlstate", None)
+    found = origin(error)
+    state = _state(found)
     if state in _LOST_STATEMENTS:
         return "a pooler stands before it that keeps no prepared statements; set store.prepared_statements = false"
-    if state in _MENDS and error.orig is not None:
-        return f"{error.orig.__cause__ or error.orig}; {_MENDS[state]}"
+    if state in _MENDS:
+        return f"{found}; {_MENDS[state]}"
     return None
 
 
 def misconfigured(error: Exception) -> bool:
     """Return whether the URL itself is at fault: a parameter that asyncpg does not take, a certificate not there."""
-    cause = getattr(error.orig, "__cause__", None) if isinstance(error, DBAPIError) else error
-    return isinstance(cause, ValueError)
+    return isinstance(origin(error), ValueError)
 
 
 def _dsn(url: str) -> tuple[str, bool]:

@@ -32,8 +32,8 @@ def runs() -> Runs:
     return Runs()
 
 
-def batches(runs: Runs, *, gather: timedelta = timedelta()) -> Batches[int, int]:
-    return Batches("test", runs.run, weigh=lambda _: 1, gather=gather)
+def batches(runs: Runs, *, gather: timedelta = timedelta(), prompt: bool = False) -> Batches[int, int]:
+    return Batches("test", runs.run, weigh=lambda _: 1, gather=gather, prompt=prompt)
 
 
 async def turns(count: int) -> None:
@@ -76,6 +76,40 @@ async def test_many_that_wait_are_not_kept_waiting(runs: Runs) -> None:
     async with asyncio.timeout(5):
         await asyncio.gather(*many)
     assert runs.batches == [list(range(32))]
+
+
+async def test_many_that_come_while_it_gathers_are_not_kept_waiting_either(runs: Runs) -> None:
+    asking = batches(runs, gather=LONG)
+    first = asyncio.create_task(asking.ask(0))
+    await turns(3)
+    many = [asyncio.create_task(asking.ask(number)) for number in range(1, 32)]
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(first, *many)
+    assert runs.batches == [list(range(32))]
+
+
+async def test_what_is_told_waits_for_a_question_that_does_not_wait(runs: Runs) -> None:
+    asking = batches(runs, gather=LONG, prompt=True)
+    asking.tell(1)
+    asking.tell(2)
+    await turns(3)
+    assert runs.batches == []
+
+    async with asyncio.timeout(5):
+        assert await asking.ask(3) == 6
+        assert await asking.ask(4) == 8
+    assert runs.batches == [[1, 2, 3], [4]]
+
+
+async def test_what_is_told_is_done_though_nobody_asks(runs: Runs) -> None:
+    asking = batches(runs, gather=BRIEF, prompt=True)
+    assert await asking.ask(1) == 2
+    asking.tell(2)
+    assert runs.batches == [[1]]
+
+    await asking.close()
+    assert runs.batches == [[1], [2]]
 
 
 async def test_an_end_waits_for_what_is_being_gathered(runs: Runs) -> None:

@@ -28,7 +28,8 @@ async def test_an_example_is_taken(path: Path) -> None:
 
     assert postgres.meant(store.url)
     assert (urlsplit(store.url).port == 6543) == (not store.prepared_statements)
-    for engine in postgres.engines(store.url, config):
+    made = postgres.engines(store.url, config)
+    for engine in (made.writer, made.reader, made.owner):
         await engine.dispose()
 
 
