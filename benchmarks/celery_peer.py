@@ -114,7 +114,7 @@ def measure_latency(options: Options, directory: Path) -> Latency:
         sink = sinks.own(children, "record")
         with _running(Path(own), sink.port) as running:
 
-            def submit() -> None:
-                running.submit("rate", options.rate, options.seconds).wait(within=options.seconds + 60)
+            def submit(seconds: int) -> None:
+                running.submit("rate", options.rate, seconds).wait(within=seconds + 60)
 
             return latency.measured("Celery", options, sink, submit)

@@ -10,8 +10,9 @@ from benchmarks.children import Children, until
 from benchmarks.options import Options
 from benchmarks.sinks import Sink
 
-# Connections are made and templates compiled in the first moments; that is not what the figure is about.
-_WARM_UP_SECONDS = 1
+# At first connections are made, templates compiled, statements prepared, and a broker's code is interpreted; that is
+# not what the figure is about.
+_WARM_UP_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +31,17 @@ def of_tocsin(options: Options, directory: Path) -> Latency:
             Path(own), Path(own) / "data", smtp_port=sink.port, log=options.log, processes=options.processes
         ) as serving:
 
-            def submit() -> None:
-                load_runs.steady(
-                    children, serving, rate=options.rate, seconds=options.seconds, connections=options.connections
-                )
+            def submit(seconds: int) -> None:
+                load_runs.steady(children, serving, rate=options.rate, seconds=seconds, connections=options.connections)
 
             return measured("Tocsin", options, sink, submit)
 
 
-def measured(name: str, options: Options, sink: Sink, submit: Callable[[], None]) -> Latency:
-    """Have mails submitted at the rate, and return what their way to the sink took. Raises Failed."""
-    submit()
-    count = options.rate * options.seconds
+def measured(name: str, options: Options, sink: Sink, submit: Callable[[int], None]) -> Latency:
+    """Have mails submitted at the rate for some seconds, and return what their way to the sink took. Raises Failed."""
+    seconds = _WARM_UP_SECONDS + options.seconds
+    submit(seconds)
+    count = options.rate * seconds
     until(lambda: sink.child.text().count("\n") >= count, sink.child, within=60, every=0.2)
     taken = sorted(_milliseconds(sink.child.text())[_WARM_UP_SECONDS * options.rate :])
     latency = Latency(p50_ms=taken[len(taken) // 2], p99_ms=taken[len(taken) * 99 // 100])

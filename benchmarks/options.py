@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--runs", type=int, metavar="N", help="runs of which the median counts (default 3)")
     add("--connections", type=int, default=32, metavar="N", help="keep-alive connections of the client (default 32)")
     add("--rate", type=int, default=200, metavar="N", help="mails a second where latency is measured (default 200)")
-    add("--seconds", type=int, metavar="N", help="how long latency is measured (default 15)")
+    add("--seconds", type=int, metavar="N", help="how long latency is measured, after a warm-up of 5 (default 15)")
     add("--waiting", type=int, metavar="N", help="deliveries in the retry tiers (default 100000); 0: leave it out")
     add("--growth", action="store_true", help="measure only the rate over an empty and over a long log")
     add("--records", type=int, default=1_000_000, metavar="N", help="records in the long log (default 1000000)")

@@ -16,13 +16,17 @@ from tocsin.settings import sections
 from tocsin.web.health import Check
 
 _NAME = "dlq"
+# Dead letters are few; of the audit, of which there is much, only the ends of replays are wanted.
+_GATHER_LETTERS = timedelta()
+_GATHER_ENDINGS = timedelta(milliseconds=500)
 
 
 def _build(context: Context) -> Part:
     channels = {topics.dlq(channel): channel for channel in context.channels}
     channels[topics.REQUESTS_DLQ] = deadletter.REQUESTS
-    ingest = _loop(context, "ingest", list(channels), DeadLetterSink(channels=channels, clock=context.clock))
-    followup = _loop(context, "followup", [topics.AUDIT], FollowupSink())
+    letters = DeadLetterSink(channels=channels, clock=context.clock)
+    ingest = _loop(context, "ingest", list(channels), letters, gather=_GATHER_LETTERS)
+    followup = _loop(context, "followup", [topics.AUDIT], FollowupSink(), gather=_GATHER_ENDINGS)
     log = context.settings.section("eventlog", sections.EventLog)
     decisions = Decisions(
         store=context.store,
@@ -45,7 +49,7 @@ def _build(context: Context) -> Part:
     )
 
 
-def _loop(context: Context, purpose: str, names: list[str], sink: Sink) -> Ingest:
+def _loop(context: Context, purpose: str, names: list[str], sink: Sink, *, gather: timedelta) -> Ingest:
     return Ingest(
         name=f"{_NAME}.{purpose}",
         topics=names,
@@ -55,6 +59,7 @@ def _loop(context: Context, purpose: str, names: list[str], sink: Sink) -> Inges
         sink=sink,
         metrics=context.metrics,
         clock=context.clock,
+        gather=gather,
     )
 
 

@@ -30,6 +30,9 @@ from tocsin.settings.values import Settings
 from tocsin.validation import Schema
 from tocsin.web.health import Check
 
+# Of all of the audit it wants the bounces and complaints, and they were long in coming.
+_GATHER = timedelta(milliseconds=500)
+
 
 def _build(context: Context) -> Part:
     schema = Schema(composed(schemas.document("notification"), context.channels.values()))
@@ -142,6 +145,7 @@ def _suppressing(context: Context) -> Ingest:
         sink=sink,
         metrics=context.metrics,
         clock=context.clock,
+        gather=_GATHER,
     )
 
 

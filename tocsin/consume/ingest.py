@@ -73,7 +73,11 @@ def _nobody(_batch: Sequence[Received]) -> None:
 
 
 class Ingest:
-    """One sink's loop. `on_committed` is called with every batch, once its rows are there to be read."""
+    """One sink's loop. `on_committed` is called with every batch, once its rows are there to be read.
+
+    `gather` is how long the log may wait for more before it brings a few records: longer where they are many and nobody
+    waits for what becomes of them, not at all where they are few.
+    """
 
     def __init__(
         self,
@@ -87,6 +91,7 @@ class Ingest:
         metrics: Metrics,
         clock: Clock,
         limit: int = 200,
+        gather: timedelta = _GATHER,
         on_committed: Callable[[Sequence[Received]], None] = _nobody,
     ) -> None:
         self._name = name
@@ -98,6 +103,7 @@ class Ingest:
         self._sink = sink
         self._clock = clock
         self._limit = limit
+        self._gather = gather
         self._on_committed = on_committed
         self._ingested = metrics.ingested(sink.name)
         self._quarantined = metrics.ingest_quarantined(sink.name)
@@ -138,7 +144,7 @@ class Ingest:
             group=self._group,
             on_assigned=self._on_assigned,
             on_revoked=self._on_revoked,
-            gather=_GATHER,
+            gather=self._gather,
         ) as subscription:
             self._stop.hurries(subscription)
             ahead: asyncio.Task[_Hand | None] | None = None
