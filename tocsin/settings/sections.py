@@ -127,7 +127,7 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     in_flight: Count = 256
     unfinished_per_partition: Count = 1000
     unfinished_bytes_per_partition: Count = 16 * MIB
-    buffer_bytes: Count = 32 * MIB
+    buffer_bytes: Count = 24 * MIB
     attempt_seconds: Annotated[float, msgspec.Meta(ge=1, le=60)] = 60.0
     drain_seconds: Annotated[float, msgspec.Meta(gt=0, le=25)] = 25.0
     commit_interval_seconds: Seconds = 1.0

@@ -28,7 +28,8 @@ from tocsin.topics import TopicSpec
 _FILE = "log.db"
 _HOUSEKEEPING = timedelta(seconds=1)
 _SWEEP_EVERY = 30  # housekeeping rounds
-_TAIL_BYTES = 6 * 1024 * 1024
+# The audit is a second or two behind under load, and what is read from disk costs several times as much.
+_TAIL_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import apsw
 import msgspec
 
 from tocsin.clock import from_ms
-from tocsin.record import Headers, Partition, Received
+from tocsin.record import Headers, Partition, Received, shared
 
 OFFSET_BITS = 40
 _MAX_OFFSET = (1 << OFFSET_BITS) - 1
@@ -66,7 +66,7 @@ def received(partition: Partition, row: tuple[int, int, bytes | None, bytes, byt
         offset=offset_of(row[0]),
         key=row[2],
         value=row[4],
-        headers=_unpacker.decode(row[3]),
+        headers=shared(_unpacker.decode(row[3])),
         timestamp=from_ms(row[1]),
     )
 

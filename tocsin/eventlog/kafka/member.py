@@ -27,7 +27,7 @@ from tocsin.eventlog.kafka.driver import (
 )
 from tocsin.eventlog.kafka.lookup import worded
 from tocsin.eventlog.port import Offsets
-from tocsin.record import Partition, Received
+from tocsin.record import Partition, Received, shared
 
 # Nobody is ever assigned it. `getmany()` with no partitions would mean all of them.
 _SENTINEL = Partition("tocsin-none", 0)
@@ -140,6 +140,6 @@ def _received(place: Partition, record: Fetched) -> Received:
         offset=record.offset,
         key=record.key,
         value=record.value or b"",
-        headers=tuple((name, value or b"") for name, value in record.headers),
+        headers=shared((name, value or b"") for name, value in record.headers),
         timestamp=from_ms(record.timestamp),
     )
