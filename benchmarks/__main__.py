@@ -46,7 +46,14 @@ def _run(asked: Options, directory: Path) -> None:
         report.configurations(asked, machine)
         told = report.figures(_compare(asked, directory), machine, asked)
         report.tell(told)
-        report.write(told, asked.results if asked.log == "embedded" else asked.results.with_name("kafka.json"))
+        report.write(told, _results(asked))
+
+
+def _results(asked: Options) -> Path:
+    """Return where the figures go: each layout has a file of its own."""
+    if asked.log == "embedded":
+        return asked.results
+    return asked.results.with_name("kafka-processes.json" if asked.processes else "kafka.json")
 
 
 def _compare(asked: Options, directory: Path) -> Findings:

@@ -23,7 +23,7 @@ from tocsin.ledger import postgres_attempts as attempts
 from tocsin.ledger import postgres_sweep
 from tocsin.ledger.port import AttemptKey, ClaimAnswer, Forked, Granted, Settlement, Submission, SubmitAnswer
 from tocsin.ledger.postgres_attempts import Claim, Claimed, Debt, Decided, Holder, Raced
-from tocsin.ledger.postgres_batches import Batches
+from tocsin.ledger.postgres_batches import Batches, unavailable
 from tocsin.ledger.postgres_intake import Intake
 from tocsin.ledger.running import RunningClaims
 from tocsin.record import Source
@@ -130,7 +130,7 @@ class PostgresLedger:
         try:
             return await postgres_sweep.forget(self._store, before=before, now_ms=self._now_ms())
         except StoreUnavailable as error:
-            raise LogUnavailable(f"the ledger cannot be used: {error}") from error
+            raise unavailable(error) from error
 
     async def close(self) -> None:
         """Write down what is not yet, and give up the leases of what is not settled: nothing of this process runs on.
@@ -188,7 +188,7 @@ class PostgresLedger:
         try:
             await attempts.unsettle(self._store, settlement)
         except StoreUnavailable as error:
-            raise LogUnavailable(f"the ledger cannot be used: {error}") from error
+            raise unavailable(error) from error
 
     async def _claim(self, claims: Sequence[Claim]) -> Sequence[Claimed]:
         # A claim that is kept although what follows fails is this process's own when it is asked for again.

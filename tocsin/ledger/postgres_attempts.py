@@ -214,8 +214,8 @@ def text(source: Source) -> str:
 
 def columns(rows: Iterable[tuple[Any, ...]], *, width: int | None = None) -> list[list[Any]]:
     """Return rows as one list a column, as `unnest` takes them; where there may be none, of so many columns."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return columns if columns or width is None else [[] for _ in range(width)]
+    found = [list(column) for column in zip(*rows, strict=True)]
+    return found if found or width is None else [[] for _ in range(width)]
 
 
 @dataclass(slots=True)

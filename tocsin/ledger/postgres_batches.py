@@ -110,13 +110,18 @@ class Batches(Generic[Q, A]):
             return await self._run(questions)
         except StoreUnavailable as error:
             logger.debug("ledger_batch_failed", batches=self._name, error=str(error))
-            unavailable = LogUnavailable(f"the ledger cannot be used: {error}")
-            unavailable.__cause__ = error
-            return [unavailable] * len(questions)
+            return [unavailable(error)] * len(questions)
         except Exception as error:  # noqa: BLE001 - one question that cannot be put must not fail the others
             if len(questions) == 1:
                 return [error]
             return [answer for question in questions for answer in await self._answers([question])]
+
+
+def unavailable(error: StoreUnavailable) -> LogUnavailable:
+    """Return what the ledger says of a store that cannot be used: to those who ask it, it is part of the log."""
+    found = LogUnavailable(f"the ledger cannot be used: {error}")
+    found.__cause__ = error
+    return found
 
 
 def _resolve(future: "asyncio.Future[A] | None", answer: A | Exception) -> None:

@@ -24,7 +24,7 @@ from tocsin.ledger.port import (
     SubmitClaim,
 )
 from tocsin.ledger.postgres_attempts import Holder
-from tocsin.ledger.postgres_batches import Batches
+from tocsin.ledger.postgres_batches import Batches, unavailable
 from tocsin.ledger.postgres_submits import Busy, Dropped, Found, Key, Released, Told, Written, Yours
 from tocsin.store.engine import Store
 
@@ -190,7 +190,7 @@ class Intake:
         try:
             return await submits.find(self._store, asked, self._holder())
         except StoreUnavailable as error:
-            return dict.fromkeys(asked, LogUnavailable(f"the ledger cannot be used: {error}"))
+            return dict.fromkeys(asked, unavailable(error))
 
 
 def _answered(index: int, found: Found) -> dict[int, SubmitAnswer]:
